@@ -1,0 +1,151 @@
+/**
+ * Hooks, and how they are called. Every hook is a line of `Hooks`; callbacks and dispatch derive from it.
+ *
+ * @module
+ */
+import { CallbackError } from "./errors.ts";
+import type { Nested } from "./nested.ts";
+import type { HostArray } from "./batch.ts";
+import type { Pending } from "./pending.ts";
+import type { Logs } from "./step.ts";
+import type { Optimizer } from "./optimizer.ts";
+
+/** The beginning of an execution: one step, or several. */
+export interface BatchBeginEvent {
+  /** The first step of the execution, from 0 in each epoch. */
+  readonly batch: number;
+}
+
+/** The end of an execution. */
+export interface BatchEndEvent {
+  /** The last step of the execution. */
+  readonly batch: number;
+  /** Values over the epoch so far. Nothing is read from the device unless a hook calls `read()`. */
+  readonly logs: Pending<Logs>;
+}
+
+/** The end of an execution of predict. */
+export interface PredictBatchEndEvent {
+  /** The last step of the execution. */
+  readonly batch: number;
+  /** What the model returned, one entry a batch. */
+  readonly outputs: Pending<readonly Nested<HostArray>[]>;
+}
+
+/** Every hook and what it is told. An empty event stands for hooks that are told nothing. */
+export interface Hooks {
+  onTrainBegin: Record<never, never>;
+  onTrainEnd: { readonly logs: Logs };
+  onEpochBegin: { readonly epoch: number };
+  /** Logs may be changed: History records what the callbacks before it leave. */
+  onEpochEnd: { readonly epoch: number; readonly logs: Logs };
+  onTrainBatchBegin: BatchBeginEvent;
+  onTrainBatchEnd: BatchEndEvent;
+  onTestBegin: Record<never, never>;
+  onTestEnd: { readonly logs: Logs };
+  onTestBatchBegin: BatchBeginEvent;
+  onTestBatchEnd: BatchEndEvent;
+  onPredictBegin: Record<never, never>;
+  onPredictEnd: Record<never, never>;
+  onPredictBatchBegin: BatchBeginEvent;
+  onPredictBatchEnd: PredictBatchEndEvent;
+}
+
+/** The name of a hook. */
+export type HookName = keyof Hooks;
+
+/** What callbacks may do with the model that they watch. */
+export interface CallbackModel {
+  /** The optimizer: its learning rate may be read and set. `undefined` when the model is not compiled. */
+  readonly optimizer: Optimizer | undefined;
+  /** Copies of all weights, on the device; the caller disposes them. */
+  getWeights(): import("./tf.ts").Tensor[];
+  /** Replaces all weights. */
+  setWeights(weights: readonly import("./tf.ts").Tensor[]): void;
+  /** Whether smaller or larger values of a reported name are better; `undefined` for unknown names. */
+  direction(name: string): "min" | "max" | undefined;
+}
+
+/** What every hook gets beside its event. */
+export interface CallbackContext {
+  /** The model in training, evaluation or prediction. */
+  readonly model: CallbackModel;
+  /** What the run was asked for. */
+  readonly params: RunParams;
+  /** Ends the run after the current execution; validation and the end hooks still run. */
+  stop(): void;
+}
+
+/** What a run was asked for. */
+export interface RunParams {
+  /** Index of the last epoch, or 1 outside fit. */
+  readonly epochs: number;
+  /** The first epoch. */
+  readonly initialEpoch: number;
+  /** Steps in an epoch; `undefined` until the data have been read once. */
+  readonly steps: number | undefined;
+  /** How much is printed. */
+  readonly verbose: 0 | 1 | 2;
+}
+
+/** A value that survives JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+type HookMethods = {
+  [K in HookName]?: (event: Hooks[K], context: CallbackContext) => void | Promise<void>;
+};
+
+/** Something to do while a model trains: any of the hooks, in an object or a class. Hooks that return promises are awaited. */
+export interface Callback extends HookMethods {
+  /** For messages. @default the class name */
+  readonly name?: string;
+  /** What must survive an interruption beside weights and optimizer. */
+  readonly state?: { save(): Json; load(value: Json): void };
+}
+
+/** The name of a callback for messages. */
+export function callbackName(callback: Callback): string {
+  return callback.name ?? (callback.constructor === Object ? "callback" : callback.constructor.name);
+}
+
+/** Callbacks in order. Knows beforehand who listens to what, so that hooks nobody has cost nothing. */
+export class CallbackList {
+  readonly #callbacks: readonly Callback[];
+  readonly #context: CallbackContext;
+  readonly #listeners = new Map<HookName, readonly Callback[]>();
+
+  /** @param callbacks In the order in which they are called. @param context What every hook gets. */
+  constructor(callbacks: readonly Callback[], context: CallbackContext) {
+    this.#callbacks = callbacks;
+    this.#context = context;
+  }
+
+  /** Whether any callback has this hook. */
+  listens(hook: HookName): boolean {
+    return this.#find(hook).length > 0;
+  }
+
+  /**
+   * Calls one hook of every callback, in order, each awaited before the next.
+   *
+   * @throws {CallbackError} If one throws; those after it are not called.
+   */
+  async call<K extends HookName>(hook: K, event: Hooks[K]): Promise<void> {
+    for (const callback of this.#find(hook)) {
+      try {
+        await callback[hook]!(event, this.#context);
+      } catch (cause) {
+        throw new CallbackError(callbackName(callback), hook, cause);
+      }
+    }
+  }
+
+  #find(hook: HookName): readonly Callback[] {
+    let found = this.#listeners.get(hook);
+    if (found === undefined) {
+      found = this.#callbacks.filter((callback) => callback[hook] !== undefined);
+      this.#listeners.set(hook, found);
+    }
+    return found;
+  }
+}

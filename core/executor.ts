@@ -1,0 +1,58 @@
+/**
+ * How one replica runs steps: as they are, or compiled, many at a time.
+ *
+ * @module
+ */
+import type { Batch } from "./batch.ts";
+import type { Device } from "./device.ts";
+import type { Nested } from "./nested.ts";
+import type { Pending } from "./pending.ts";
+import type { HostArray } from "./batch.ts";
+import type { Step, StepTable } from "./step.ts";
+
+/** Runs steps on one device. */
+export interface Executor {
+  /** The name it is registered under. */
+  readonly name: string;
+  /** Prepares a step. The strategy calls it once a run, after opening the device. */
+  load(step: Step, options: LoadOptions): Promise<Program>;
+}
+
+/** What an executor is told when it loads a step. */
+export interface LoadOptions {
+  /** Where to run. */
+  readonly device: Device;
+  /** How many sums slots the program must hold at the same time. */
+  readonly slots: number;
+}
+
+/** What replicas exchange after computing a phase: plain sums, each replica's part already scaled by its share. */
+export interface Exchange {
+  /** Gradients, then state variables, one after the other; added over replicas. */
+  readonly values: Float32Array;
+  /** The sums of this batch, combined over replicas as the step's `sums` layout says. */
+  readonly sums: Float32Array;
+}
+
+/** A step ready to run. One caller, no overlapping calls. */
+export interface Program extends AsyncDisposable {
+  /**
+   * Runs every phase on each batch in order, and combines their sums in `slot`, which it clears first.
+   * Returns when the work is queued, which may be before it has run. Full and ragged batches may be mixed.
+   */
+  run(batches: readonly Batch[], table: StepTable, slot: number): Promise<ProgramRun>;
+  /** The first half of a phase on one batch, for strategies that exchange: variables are left as they are. */
+  compute(phase: number, batch: Batch, table: StepTable): Promise<Exchange>;
+  /** The second half: applies gradients and states that all replicas agree on. */
+  apply(phase: number, exchange: Exchange, batch: Batch, table: StepTable): Promise<void>;
+  /** Reads sums slots: one wait for the device, however many slots. */
+  sums(slots: readonly number[]): Promise<readonly Float32Array[]>;
+  /** Waits until everything queued has run. */
+  settle(): Promise<void>;
+}
+
+/** What running batches gave. */
+export interface ProgramRun {
+  /** What the steps return, one a batch; read at most once. */
+  readonly outputs: Pending<readonly Nested<HostArray>[]>;
+}

@@ -1,0 +1,41 @@
+/**
+ * One value, a list of values or values by name: how inputs, targets and predictions are grouped.
+ *
+ * @module
+ */
+
+/** A single leaf, a list of leaves, or leaves by name. Leaves are never arrays or plain objects themselves. */
+export type Nested<T> = T | readonly T[] | Readonly<Record<string, T>>;
+
+/** Whether a value is a plain object: made by a literal or without a prototype. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** The leaves, in order: list order, or the order in which the names were added. */
+export function leaves<T>(nested: Nested<T>): readonly T[] {
+  if (Array.isArray(nested)) return nested;
+  if (isPlainObject(nested)) return Object.values(nested) as T[];
+  return [nested as T];
+}
+
+/** The names of the leaves, or `undefined` where they have none. */
+export function leafNames<T>(nested: Nested<T>): readonly string[] | undefined {
+  return !Array.isArray(nested) && isPlainObject(nested) ? Object.keys(nested) : undefined;
+}
+
+/** The same grouping, with every leaf replaced. */
+export function mapNested<T, U>(nested: Nested<T>, map: (leaf: T, index: number) => U): Nested<U> {
+  if (Array.isArray(nested)) return nested.map(map);
+  if (isPlainObject(nested)) {
+    return Object.fromEntries(Object.entries(nested).map(([name, leaf], index) => [name, map(leaf as T, index)]));
+  }
+  return map(nested as T, 0);
+}
+
+/** The grouping of `like`, filled with `values` in order. */
+export function packLike<T, U>(like: Nested<T>, values: readonly U[]): Nested<U> {
+  return mapNested(like, (_, index) => values[index] as U);
+}

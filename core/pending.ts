@@ -1,0 +1,17 @@
+/**
+ * Values that are computed elsewhere.
+ *
+ * @module
+ */
+
+/** A value computed elsewhere. Reading is the only thing that makes the host wait; it never talks to other replicas. */
+export interface Pending<T> {
+  /** Waits for the value; the same promise each time. */
+  read(): Promise<T>;
+}
+
+/** A pending value from a function that is called at the first read. */
+export function pending<T>(read: () => Promise<T>): Pending<T> {
+  let value: Promise<T> | undefined;
+  return { read: () => value ??= read() };
+}

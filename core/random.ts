@@ -1,0 +1,165 @@
+/**
+ * Counter-based random numbers: Threefry-2x32, from a key and a counter, the same on every executor.
+ *
+ * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+ *
+ * @module
+ */
+import { type Tensor, tf } from "./tf.ts";
+
+/** A key of two 32-bit words. */
+export type RandomKey = readonly [number, number];
+
+const ROTATIONS: readonly number[] = [13, 15, 26, 6, 17, 29, 16, 24];
+
+/** Threefry-2x32 with 20 rounds: two 32-bit words from a key and a counter. */
+export function threefry(key: RandomKey, counter0: number, counter1: number): [number, number] {
+  const k0 = key[0] | 0;
+  const k1 = key[1] | 0;
+  const keys = [k0, k1, k0 ^ k1 ^ 0x1bd11bda];
+  let x0 = (counter0 + k0) | 0;
+  let x1 = (counter1 + k1) | 0;
+  for (let group = 0; group < 5; group++) {
+    const offset = (group & 1) * 4;
+    for (let round = 0; round < 4; round++) {
+      const rotation = ROTATIONS[offset + round]!;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << rotation) | (x1 >>> (32 - rotation))) ^ x0;
+    }
+    x0 = (x0 + keys[(group + 1) % 3]!) | 0;
+    x1 = (x1 + keys[(group + 2) % 3]! + group + 1) | 0;
+  }
+  return [x0 >>> 0, x1 >>> 0];
+}
+
+/** A key derived from another and a number, for a stream of its own. */
+export function foldIn(key: RandomKey, data: number): RandomKey {
+  return threefry(key, Math.floor(data / 0x100000000) >>> 0, data >>> 0);
+}
+
+/** Uniform float32 values in [0, 1): 24 bits each, element `i` from counter `[i >> 1, 0]`, word `i & 1`. */
+export function uniformValues(key: RandomKey, count: number): Float32Array {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const [a, b] = threefry(key, i >>> 1, 0);
+    values[i] = (a >>> 8) * 2 ** -24;
+    if (i + 1 < count) values[i + 1] = (b >>> 8) * 2 ** -24;
+  }
+  return values;
+}
+
+/** Standard normal float32 values by Box–Muller, two from each pair of words. */
+export function normalValues(key: RandomKey, count: number): Float32Array {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const [a, b] = threefry(key, i >>> 1, 0);
+    const radius = Math.sqrt(-2 * Math.log(((a >>> 8) + 1) * 2 ** -24));
+    const angle = 2 * Math.PI * ((b >>> 8) * 2 ** -24);
+    values[i] = radius * Math.cos(angle);
+    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
+  }
+  return values;
+}
+
+/** A permutation of 0 … count − 1. */
+export function permutation(key: RandomKey, count: number): Int32Array {
+  const order = Int32Array.from({ length: count }, (_, index) => index);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor((threefry(key, i, 1)[0] * (i + 1)) / 0x100000000);
+    const swapped = order[i]!;
+    order[i] = order[j]!;
+    order[j] = swapped;
+  }
+  return order;
+}
+
+/** Where random tensors come from while a step runs: the host when eager, a node of the graph when traced. */
+export interface RandomSource {
+  /** Uniform float32 in [0, 1). */
+  uniform(shape: readonly number[]): Tensor;
+  /** Standard normal float32. */
+  normal(shape: readonly number[]): Tensor;
+  /** What `Math.random` returns meanwhile: tfjs's unseeded ops each call it once. In [0, 1). */
+  seed(): number;
+}
+
+/** Random numbers made on the host from a key: the n-th call draws from stream n. */
+export function hostRandomSource(key: RandomKey): RandomSource {
+  let stream = 0;
+  return {
+    uniform: (shape) => tf.tensor(uniformValues(foldIn(key, stream++), size(shape)), [...shape], "float32"),
+    normal: (shape) => tf.tensor(normalValues(foldIn(key, stream++), size(shape)), [...shape], "float32"),
+    seed: () => (foldIn(key, stream++)[0] >>> 0) / 0x100000000,
+  };
+}
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+let source: RandomSource | undefined;
+
+/** Runs `body` synchronously with `Math.random` and Stride's layers drawing from `replacement`. */
+export function withRandomSource<T>(replacement: RandomSource, body: () => T): T {
+  const outer = source;
+  const outerRandom = Math.random;
+  source = replacement;
+  Math.random = () => replacement.seed();
+  try {
+    return body();
+  } finally {
+    source = outer;
+    Math.random = outerRandom;
+  }
+}
+
+/** Uniform float32 in [0, 1) from the source in charge: the running step's, or `Math.random` outside of steps. */
+export function randomUniform(shape: readonly number[]): Tensor {
+  return (source ?? outsideSource()).uniform(shape);
+}
+
+/** Standard normal float32 from the source in charge. */
+export function randomNormal(shape: readonly number[]): Tensor {
+  return (source ?? outsideSource()).normal(shape);
+}
+
+function outsideSource(): RandomSource {
+  return hostRandomSource([Math.floor(Math.random() * 2 ** 32), Math.floor(Math.random() * 2 ** 32)]);
+}
+
+let seedKey: RandomKey | undefined;
+const unseededRandom: () => number = Math.random;
+
+/**
+ * Makes everything random repeatable from here on: initial weights, shuffling, dropout and noise, for every
+ * `stepsPerExecution`. Like Keras's `set_random_seed` it seeds the runtime's own generator too: `Math.random`
+ * follows the seed until `setRandomSeed(null)`.
+ *
+ * @param seed An integer, or `null` for unpredictable numbers again.
+ * @throws {RangeError} If the seed is not an integer.
+ */
+export function setRandomSeed(seed: number | null): void {
+  if (seed === null) {
+    seedKey = undefined;
+    Math.random = unseededRandom;
+    return;
+  }
+  if (!Number.isSafeInteger(seed)) {
+    throw new RangeError(`Cannot set the random seed to ${seed}: expected an integer, or null to stop seeding.`);
+  }
+  const key: RandomKey = [seed >>> 0, Math.floor(seed / 0x100000000) >>> 0];
+  seedKey = key;
+  const drawKey = foldIn(key, 0);
+  let drawn = 0;
+  Math.random = () => {
+    const [high, low] = threefry(drawKey, drawn++ >>> 0, 0);
+    return (high * 2 ** 21 + (low >>> 11)) * 2 ** -53;
+  };
+}
+
+/** A key for one run of training: follows the seed where one is set. */
+export function newRandomKey(): RandomKey {
+  return seedKey === undefined
+    ? [Math.floor(Math.random() * 2 ** 32), Math.floor(Math.random() * 2 ** 32)]
+    : foldIn(seedKey, 1);
+}

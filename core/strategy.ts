@@ -1,0 +1,104 @@
+/**
+ * Who runs steps, on whose data, and how replicas agree.
+ *
+ * @module
+ */
+import type { Dataset, HostArray } from "./batch.ts";
+import type { Executor } from "./executor.ts";
+import type { Nested } from "./nested.ts";
+import type { Pending } from "./pending.ts";
+import type { Registry } from "./registry.ts";
+import type { Logs, Step } from "./step.ts";
+
+/** Runs steps on one replica or many. Made by a factory; a model takes the current one when it is constructed. */
+export interface Strategy extends AsyncDisposable {
+  /** The name it is registered under. */
+  readonly name: string;
+  /** How many replicas train together. */
+  readonly replicas: number;
+  /** Whether this process prints and writes files: one process in a job does. */
+  readonly chief: boolean;
+  /** Runs `create` with this strategy current, so that models made in it belong to it. Scopes do not nest. */
+  scope<T>(create: () => T): T;
+  /** Gets ready to run a step over data. The loops call it once for each fit, evaluate or predict. */
+  prepare(plan: Plan): Promise<Run>;
+  /** Whether any replica voted yes: how all of them stop together. Collective. */
+  agree(vote: boolean): Promise<boolean>;
+}
+
+/** What to run, on what, how. */
+export interface Plan {
+  /** What each batch does. */
+  readonly step: Step;
+  /** The data. */
+  readonly data: Dataset;
+  /** How each replica runs steps; chosen by name among those registered where it is a string. */
+  readonly executor: Executor;
+  /** Where devices are looked up by name. */
+  readonly registry: Registry;
+  /** Steps in each execution. */
+  readonly stepsPerExecution: number | "auto";
+  /** Steps in each epoch; the data go on from epoch to epoch. @default one pass an epoch */
+  readonly stepsPerEpoch?: number;
+}
+
+/** A step being run over data. Whoever prepared it disposes it. */
+export interface Run extends AsyncDisposable {
+  /** Steps in an epoch, as far as is known. */
+  readonly steps: number | undefined;
+  /** Whether the data have ended for good: a generator that cannot be read again. */
+  readonly exhausted: boolean;
+  /**
+   * The executions of one epoch, none started yet: each is handed out when its data exist. Sums start from zero.
+   * An execution that is not started is not run. The loop starts each before asking for the next.
+   */
+  epoch(index: number): AsyncIterable<Execution>;
+  /** Waits for everything started, and returns the epoch's values. Collective. */
+  settle(): Promise<Logs>;
+}
+
+/** Steps that run together. */
+export interface Execution {
+  /** The first step, from 0 in each epoch. */
+  readonly first: number;
+  /** How many steps. */
+  readonly steps: number;
+  /** Queues them. */
+  start(): Promise<Started>;
+}
+
+/** Steps that have been queued. */
+export interface Started {
+  /** Values over the epoch up to and with these steps. */
+  readonly logs: Pending<Logs>;
+  /** What the steps return, one entry a batch. */
+  readonly outputs: Pending<readonly Nested<HostArray>[]>;
+}
+
+let current: Strategy | undefined;
+
+/** The strategy whose scope is running, if any. */
+export function getStrategy(): Strategy | undefined {
+  return current;
+}
+
+/**
+ * Runs `create` with `strategy` current. Strategies implement `scope` with it.
+ *
+ * @throws {Error} If another strategy's scope is running.
+ */
+export function runInScope<T>(strategy: Strategy, create: () => T): T {
+  if (current !== undefined && current !== strategy) {
+    throw new Error(
+      `Cannot enter the scope of strategy "${strategy.name}": the scope of "${current.name}" is still running. ` +
+        "Scopes of different strategies do not nest; leave one before entering the other.",
+    );
+  }
+  const outer = current;
+  current = strategy;
+  try {
+    return create();
+  } finally {
+    current = outer;
+  }
+}
