@@ -91,8 +91,10 @@ export interface RunParams {
 /** A value that survives JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
+type HookMethod<K extends HookName> = (event: Hooks[K], context: CallbackContext) => void | Promise<void>;
+
 type HookMethods = {
-  [K in HookName]?: (event: Hooks[K], context: CallbackContext) => void | Promise<void>;
+  [K in HookName]?: HookMethod<K>;
 };
 
 /** Something to do while a model trains: any of the hooks, in an object or a class. Hooks that return promises are awaited. */
@@ -133,7 +135,7 @@ export class CallbackList {
   async call<K extends HookName>(hook: K, event: Hooks[K]): Promise<void> {
     for (const callback of this.#find(hook)) {
       try {
-        await callback[hook]!(event, this.#context);
+        await (callback[hook] as HookMethod<K>).call(callback, event, this.#context);
       } catch (cause) {
         throw new CallbackError(callbackName(callback), hook, cause);
       }

@@ -128,6 +128,7 @@ function outsideSource(): RandomSource {
 }
 
 let seedKey: RandomKey | undefined;
+let runs = 0;
 const unseededRandom: () => number = Math.random;
 
 /**
@@ -149,6 +150,7 @@ export function setRandomSeed(seed: number | null): void {
   }
   const key: RandomKey = [seed >>> 0, Math.floor(seed / 0x100000000) >>> 0];
   seedKey = key;
+  runs = 0;
   const drawKey = foldIn(key, 0);
   let drawn = 0;
   Math.random = () => {
@@ -157,9 +159,9 @@ export function setRandomSeed(seed: number | null): void {
   };
 }
 
-/** A key for one run of training: follows the seed where one is set. */
+/** A key for the next run of training: follows the seed where one is set. */
 export function newRandomKey(): RandomKey {
   return seedKey === undefined
     ? [Math.floor(Math.random() * 2 ** 32), Math.floor(Math.random() * 2 ** 32)]
-    : foldIn(seedKey, 1);
+    : foldIn(seedKey, ++runs);
 }
