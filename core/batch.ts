@@ -59,8 +59,14 @@ export type Batch = {
   readonly indices: Int32Array;
 };
 
-/** What a step computes on: the batch as tensors on the current device. */
-export interface TensorBatch extends Arrays<Tensor> {
+/** What a step computes on: the batch as tensors on the current device, owned by the executor. */
+export interface TensorBatch<X extends Nested<Tensor> = Nested<Tensor>, Y extends Nested<Tensor> = Nested<Tensor>> {
+  /** Inputs: one, a list, or by input name. */
+  readonly x: X;
+  /** Targets: one, a list, or by output name. */
+  readonly y?: Y;
+  /** Weights of the samples: one for all outputs, a list, or by output name. */
+  readonly sampleWeight?: Nested<Tensor>;
   /** Samples in this batch. */
   readonly rows: number;
 }
@@ -85,6 +91,8 @@ export interface Position {
 export interface Dataset {
   /** Batches in one pass: a number, `Infinity` for endless data, `undefined` where only reading tells. */
   readonly batches?: number;
+  /** The first batch, to learn shapes and types from; it is not used up. `undefined` where there are no data. */
+  peek(): Promise<Batch | undefined>;
   /**
    * Starts reading.
    *

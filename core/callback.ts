@@ -91,9 +91,11 @@ export interface RunParams {
 /** A value that survives JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-type HookMethod<K extends HookName> = (event: Hooks[K], context: CallbackContext) => void | Promise<void>;
+/** A hook: told its event and the context; awaited when it returns a promise. */
+export type HookMethod<K extends HookName> = (event: Hooks[K], context: CallbackContext) => void | Promise<void>;
 
-type HookMethods = {
+/** Any of the hooks. */
+export type HookMethods = {
   [K in HookName]?: HookMethod<K>;
 };
 

@@ -3,11 +3,10 @@
  *
  * @module
  */
-import type { Batch } from "./batch.ts";
+import type { Batch, HostArray, Shard } from "./batch.ts";
 import type { Device } from "./device.ts";
 import type { Nested } from "./nested.ts";
 import type { Pending } from "./pending.ts";
-import type { HostArray } from "./batch.ts";
 import type { Step, StepTable } from "./step.ts";
 
 /** Runs steps on one device. */
@@ -24,6 +23,8 @@ export interface LoadOptions {
   readonly device: Device;
   /** How many sums slots the program must hold at the same time. */
   readonly slots: number;
+  /** Which replica this is: the first one's states count where replicas do not average. @default the only one */
+  readonly replica?: Shard;
 }
 
 /** What replicas exchange after computing a phase: plain sums, each replica's part already scaled by its share. */

@@ -22,6 +22,13 @@ export interface Loss {
    * @returns float32, without the axis that the loss averages over: `[batch]` for `[batch, classes]`.
    */
   values(yTrue: Tensor, yPred: Tensor): Tensor;
+  /**
+   * Which of the values count, for a loss that leaves some out (an ignored class): means divide by as many as there are.
+   *
+   * @param values What `values` returned for the same arguments.
+   * @returns bool, in the shape of `values`. @default all count
+   */
+  valid?(yTrue: Tensor, yPred: Tensor, values: Tensor): Tensor;
 }
 
 /** A function that serves as a loss: values for each sample, averaged over the batch. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A single leaf, a list of leaves, or leaves by name. Leaves are never arrays or plain objects themselves. */
+/** A single leaf, a list of leaves, or leaves by name. Leaves are tensors or host arrays. */
 export type Nested<T> = T | readonly T[] | Readonly<Record<string, T>>;
 
 /** Whether a value is a plain object: made by a literal or without a prototype. */
@@ -14,23 +14,28 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return prototype === Object.prototype || prototype === null;
 }
 
+/** Whether a value groups leaves by name, rather than being a leaf: host arrays are plain objects too. */
+function isNamed<T>(nested: Nested<T>): nested is Readonly<Record<string, T>> {
+  return isPlainObject(nested) && !("values" in nested && "shape" in nested && "dtype" in nested);
+}
+
 /** The leaves, in order: list order, or the order in which the names were added. */
 export function leaves<T>(nested: Nested<T>): readonly T[] {
   if (Array.isArray(nested)) return nested;
-  if (isPlainObject(nested)) return Object.values(nested) as T[];
+  if (isNamed(nested)) return Object.values(nested);
   return [nested as T];
 }
 
 /** The names of the leaves, or `undefined` where they have none. */
 export function leafNames<T>(nested: Nested<T>): readonly string[] | undefined {
-  return !Array.isArray(nested) && isPlainObject(nested) ? Object.keys(nested) : undefined;
+  return !Array.isArray(nested) && isNamed(nested) ? Object.keys(nested) : undefined;
 }
 
 /** The same grouping, with every leaf replaced. */
 export function mapNested<T, U>(nested: Nested<T>, map: (leaf: T, index: number) => U): Nested<U> {
   if (Array.isArray(nested)) return nested.map(map);
-  if (isPlainObject(nested)) {
-    return Object.fromEntries(Object.entries(nested).map(([name, leaf], index) => [name, map(leaf as T, index)]));
+  if (isNamed(nested)) {
+    return Object.fromEntries(Object.entries(nested).map(([name, leaf], index) => [name, map(leaf, index)]));
   }
   return map(nested as T, 0);
 }

@@ -5,6 +5,7 @@
  */
 import type { TensorBatch } from "./batch.ts";
 import type { Nested } from "./nested.ts";
+import type { RandomKey } from "./random.ts";
 import type { Tensor, tf } from "./tf.ts";
 
 /** Reported values by name: `loss`, metrics, `val_*`, `learning_rate`. */
@@ -41,7 +42,7 @@ export interface StepContext {
 export interface PhaseOutput {
   /** One for each of the phase's variables, in order; `null` where the loss does not depend on it. */
   readonly gradients?: readonly (Tensor | null)[];
-  /** Metric and loss sums of this batch, `[size]`, laid out as the step's `sums` says. */
+  /** This phase's part of the metric and loss sums of this batch, `[size]`; the parts of all phases, one after the other, are laid out as the step's `sums` says. */
   readonly sums?: Tensor;
   /** What predict returns. */
   readonly outputs?: Nested<Tensor>;
@@ -73,8 +74,10 @@ export interface StepTable {
   readonly columns: readonly string[];
   /** `rows[i][j]` is column `j` in step `i`. */
   readonly rows: readonly (readonly number[])[];
-  /** The number of the first step, from 0 at the start of training; random numbers depend on it. */
+  /** The number of the first step, from 0 at the start of training. */
   readonly first: number;
+  /** What random numbers derive from: step `i` of the table draws from `foldIn(key, first + i)`. */
+  readonly key: RandomKey;
 }
 
 /** One batch's work in all its phases, and how to read what it reports. */

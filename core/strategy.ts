@@ -20,13 +20,20 @@ export interface Strategy extends AsyncDisposable {
   readonly chief: boolean;
   /** Runs `create` with this strategy current, so that models made in it belong to it. Scopes do not nest. */
   scope<T>(create: () => T): T;
+  /**
+   * Opens this replica's device and makes it current, so that variables can be made on it. Again is free.
+   *
+   * @param registry Where devices are looked up by name.
+   * @throws {DeviceError} If a device asked for by name is not there.
+   */
+  open(registry: Registry): Promise<void>;
   /** Gets ready to run a step over data. The loops call it once for each fit, evaluate or predict. */
   prepare(plan: Plan): Promise<Run>;
   /** Whether any replica voted yes: how all of them stop together. Collective. */
   agree(vote: boolean): Promise<boolean>;
 }
 
-/** What to run, on what, how. */
+/** What to run, on what, how. The strategy is open. */
 export interface Plan {
   /** What each batch does. */
   readonly step: Step;
@@ -34,12 +41,14 @@ export interface Plan {
   readonly data: Dataset;
   /** How each replica runs steps; chosen by name among those registered where it is a string. */
   readonly executor: Executor;
-  /** Where devices are looked up by name. */
-  readonly registry: Registry;
   /** Steps in each execution. */
   readonly stepsPerExecution: number | "auto";
   /** Steps in each epoch; the data go on from epoch to epoch. @default one pass an epoch */
   readonly stepsPerEpoch?: number;
+  /** Whether every epoch starts the data afresh, as validation does. @default false */
+  readonly restart?: boolean;
+  /** Told what the user should know: the data ran short. */
+  warn(message: string): void;
 }
 
 /** A step being run over data. Whoever prepared it disposes it. */

@@ -1,0 +1,78 @@
+/**
+ * Batches of arrays in memory.
+ *
+ * @module
+ */
+import type { Arrays, Batch, Dataset, Feed, HostArray, Position, ResidentSource, Shard } from "../batch.ts";
+import { foldIn, permutation, type RandomKey } from "../random.ts";
+import { shardRange, WHOLE } from "./shard.ts";
+
+/** How arrays are cut into batches. */
+export interface ArrayDatasetOptions {
+  /** Samples in a batch over all replicas; the last batch may have fewer. */
+  readonly batchSize: number;
+  /** `true`: a new permutation each pass; `"batch"`: within each batch only. @default false */
+  readonly shuffle?: boolean | "batch";
+  /** What permutations derive from. Needed when shuffling. */
+  readonly key?: RandomKey;
+}
+
+/** A data set over arrays in memory. Executors may keep them on their device: a batch is a list of row numbers. */
+export class ArrayDataset implements Dataset {
+  readonly batches: number;
+  readonly #source: ResidentSource;
+  readonly #options: ArrayDatasetOptions;
+
+  /** @param arrays All with the same number of samples, at least one. */
+  constructor(arrays: Arrays<HostArray>, rows: number, options: ArrayDatasetOptions) {
+    this.#source = { rows, arrays };
+    this.#options = options;
+    this.batches = Math.ceil(rows / options.batchSize);
+  }
+
+  peek(): Promise<Batch | undefined> {
+    return Promise.resolve(this.batches === 0 ? undefined : this.#batch(this.#order(0), 0, WHOLE));
+  }
+
+  open(shard: Shard, from: Position = { pass: 0, batch: 0 }): Feed {
+    let { pass, batch } = from;
+    let order = this.#order(pass);
+    return {
+      next: (count) => {
+        const end = Math.min(batch + count, this.batches);
+        const taken: Batch[] = [];
+        for (; batch < end; batch++) taken.push(this.#batch(order, batch, shard));
+        return Promise.resolve(taken);
+      },
+      rewind: () => {
+        order = this.#order(++pass);
+        batch = 0;
+        return Promise.resolve(true);
+      },
+      position: () => ({ pass, batch }),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+
+  #order(pass: number): Int32Array {
+    const { rows } = this.#source;
+    const { shuffle = false, key = [0, 0], batchSize } = this.#options;
+    const passKey = foldIn(key, pass);
+    if (shuffle === true) return permutation(passKey, rows);
+    const order = Int32Array.from({ length: rows }, (_, index) => index);
+    if (shuffle === "batch") {
+      for (let start = 0, batch = 0; start < rows; start += batchSize, batch++) {
+        const part = permutation(foldIn(passKey, batch), Math.min(batchSize, rows - start));
+        for (let i = 0; i < part.length; i++) order[start + i] = start + part[i]!;
+      }
+    }
+    return order;
+  }
+
+  #batch(order: Int32Array, index: number, shard: Shard): Batch {
+    const start = index * this.#options.batchSize;
+    const globalRows = Math.min(this.#options.batchSize, this.#source.rows - start);
+    const [from, to] = shardRange(globalRows, shard);
+    return { rows: to - from, globalRows, source: this.#source, indices: order.subarray(start + from, start + to) };
+  }
+}

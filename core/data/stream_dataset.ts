@@ -1,0 +1,131 @@
+/**
+ * Batches from iterables, generators and tf.data pipelines.
+ *
+ * @module
+ */
+import type { Arrays, Batch, Dataset, Feed, HostArray, Position, Shard } from "../batch.ts";
+import { mapNested } from "../nested.ts";
+import { sliceRows } from "./host_array.ts";
+import { shardRange, WHOLE } from "./shard.ts";
+
+/** Opens one pass over the data; `undefined` when they can be read only once, and have been. */
+export type OpenPass = () => AsyncIterator<Arrays<HostArray>> | undefined;
+
+/** A data set that is read item by item; each item is a batch. */
+export class StreamDataset implements Dataset {
+  readonly batches?: number;
+  readonly #openPass: OpenPass;
+  /** The pass that `peek` opened, with the item that it read: the first feed goes on with it. */
+  #peeked:
+    | { readonly iterator: AsyncIterator<Arrays<HostArray>>; readonly first: IteratorResult<Arrays<HostArray>> }
+    | undefined;
+
+  /** @param openPass Called once for each pass. @param batches Batches in a pass, if known. */
+  constructor(openPass: OpenPass, batches?: number) {
+    this.#openPass = openPass;
+    this.batches = batches;
+  }
+
+  async peek(): Promise<Batch | undefined> {
+    if (this.#peeked === undefined) {
+      const iterator = this.#openPass();
+      if (iterator === undefined) return undefined;
+      this.#peeked = { iterator, first: await iterator.next() };
+    }
+    return this.#peeked.first.done ? undefined : cut(this.#peeked.first.value, WHOLE);
+  }
+
+  open(shard: Shard, from: Position = { pass: 0, batch: 0 }): Feed {
+    const peeked = this.#peeked;
+    this.#peeked = undefined;
+    let iterator = peeked?.iterator ?? this.#openPass();
+    let waiting = peeked?.first;
+    let { pass } = from;
+    let batch = 0;
+    const take = async (): Promise<Arrays<HostArray> | undefined> => {
+      if (iterator === undefined) return undefined;
+      const result = waiting ?? await iterator.next();
+      waiting = undefined;
+      if (result.done) {
+        iterator = undefined;
+        return undefined;
+      }
+      batch++;
+      return result.value;
+    };
+    const next = async (count: number): Promise<readonly Batch[]> => {
+      while (batch < from.batch && pass === from.pass) if (await take() === undefined) break;
+      const taken: Batch[] = [];
+      while (taken.length < count) {
+        const item = await take();
+        if (item === undefined) break;
+        taken.push(cut(item, shard));
+      }
+      return taken;
+    };
+    return {
+      next,
+      rewind: async () => {
+        await iterator?.return?.();
+        waiting = undefined;
+        iterator = this.#openPass();
+        pass++;
+        batch = 0;
+        return iterator !== undefined;
+      },
+      position: () => ({ pass, batch }),
+      [Symbol.asyncDispose]: async () => {
+        await iterator?.return?.();
+        iterator = undefined;
+      },
+    };
+  }
+}
+
+function cut(arrays: Arrays<HostArray>, shard: Shard): Batch {
+  const globalRows = countRows(arrays, "a batch");
+  const [from, to] = shardRange(globalRows, shard);
+  if (from === 0 && to === globalRows) return { rows: to, globalRows, arrays };
+  const part = (array: HostArray): HostArray => sliceRows(array, from, to);
+  return {
+    rows: to - from,
+    globalRows,
+    arrays: {
+      x: mapNested(arrays.x, part),
+      ...(arrays.y === undefined ? {} : { y: mapNested(arrays.y, part) }),
+      ...(arrays.sampleWeight === undefined ? {} : { sampleWeight: mapNested(arrays.sampleWeight, part) }),
+    },
+  };
+}
+
+/**
+ * The number of samples, the same in all arrays.
+ *
+ * @throws {RangeError} If arrays have different numbers of samples, or no batch axis.
+ */
+export function countRows(arrays: Arrays<HostArray>, what: string): number {
+  const sizes: [string, number][] = [];
+  for (const part of ["x", "y", "sampleWeight"] as const) {
+    const nested = arrays[part];
+    if (nested === undefined) continue;
+    mapNested(nested, (array) => {
+      if (array.shape.length === 0) {
+        throw new RangeError(
+          `Cannot use ${part} of ${what}: it is a single number; expected an array with a batch axis.`,
+        );
+      }
+      sizes.push([part, array.shape[0]!]);
+    });
+  }
+  const rows = sizes[0]![1];
+  if (sizes.some(([, size]) => size !== rows)) {
+    const bySource = new Map<string, number[]>();
+    for (const [part, size] of sizes) bySource.set(part, [...bySource.get(part) ?? [], size]);
+    throw new RangeError(
+      `Data cardinality is ambiguous in ${what}: ` +
+        [...bySource].map(([part, found]) => `${part} has ${found.join(", ")} samples`).join("; ") +
+        ". All arrays must have the same number of samples.",
+    );
+  }
+  return rows;
+}

@@ -1,0 +1,29 @@
+/**
+ * What fit returns.
+ *
+ * @module
+ */
+import type { Callback, RunParams } from "./callback.ts";
+import type { Logs } from "./step.ts";
+
+/** The values of every epoch, by name. */
+export class History implements Callback {
+  readonly name: string = "history";
+  /** Name → one value an epoch. Names that appear later have fewer values, as in Keras. */
+  readonly history: Record<string, number[]> = {};
+  /** The numbers of the epochs, from 0. */
+  readonly epoch: number[] = [];
+  /** What fit was asked for. */
+  readonly params: RunParams;
+
+  /** @param params What fit was asked for. */
+  constructor(params: RunParams) {
+    this.params = params;
+  }
+
+  /** Records an epoch, as the callbacks before left it. */
+  onEpochEnd({ epoch, logs }: { readonly epoch: number; readonly logs: Logs }): void {
+    this.epoch.push(epoch);
+    for (const [name, value] of Object.entries(logs)) (this.history[name] ??= []).push(value);
+  }
+}

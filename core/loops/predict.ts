@@ -1,0 +1,90 @@
+/**
+ * The prediction loop.
+ *
+ * @module
+ */
+import type { HostArray } from "../batch.ts";
+import type { Callback } from "../callback.ts";
+import { rowSize } from "../data/host_array.ts";
+import type { DataSource } from "../data/source.ts";
+import { toTensor } from "../data/batch_tensors.ts";
+import { leaves, type Nested, packLike } from "../nested.ts";
+import { type Tensor, tf } from "../tf.ts";
+import { evaluationData } from "./data.ts";
+import { startRun, type Trainee } from "./trainee.ts";
+import { resolveVerbose, runCallbacks, type Verbose, warnOnce } from "./verbose.ts";
+
+/** The arguments of predict. */
+export interface PredictOptions {
+  /** Samples in a batch; arrays only. @default 32 */
+  readonly batchSize?: number;
+  /** @default "auto" */
+  readonly verbose?: Verbose;
+  /** How many batches to predict. @default all */
+  readonly steps?: number;
+  /** @default none */
+  readonly callbacks?: readonly Callback[];
+  /** Rejects with its reason when it aborts. @default none */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs predict. */
+export async function predictLoop(
+  trainee: Trainee,
+  data: DataSource | Tensor,
+  options: PredictOptions,
+): Promise<Nested<Tensor>> {
+  const warn = warnOnce();
+  options.signal?.throwIfAborted();
+  const source = data instanceof tf.Tensor ? { x: data } : data;
+  const set = await evaluationData(source, options.batchSize, warn, "the data to predict");
+  await using run = await startRun(trainee, {
+    kind: "predict",
+    data: set,
+    warn,
+    ...(options.steps === undefined ? {} : { stepsPerEpoch: options.steps }),
+  });
+  const params = {
+    epochs: 1,
+    initialEpoch: 0,
+    get steps() {
+      return run.steps;
+    },
+    verbose: resolveVerbose(options.verbose),
+  };
+  const { list, stopped } = runCallbacks(trainee, options.callbacks ?? [], params);
+  const batches: Nested<HostArray>[] = [];
+  await list.call("onPredictBegin", {});
+  for await (const execution of run.epoch(0)) {
+    await list.call("onPredictBatchBegin", { batch: execution.first });
+    const { outputs } = await execution.start();
+    await list.call("onPredictBatchEnd", { batch: execution.first + execution.steps - 1, outputs });
+    batches.push(...await outputs.read());
+    options.signal?.throwIfAborted();
+    if (await trainee.strategy.agree(stopped())) break;
+  }
+  await run.settle();
+  await list.call("onPredictEnd", {});
+  return concatOutputs(batches);
+}
+
+/** Outputs of several batches, joined on axis 0. */
+export function concatOutputs(batches: readonly Nested<HostArray>[]): Nested<Tensor> {
+  const grouping = batches[0]!;
+  const columns = leaves(grouping).map((_, index) => batches.map((batch) => leaves(batch)[index]!));
+  return packLike(grouping, columns.map((parts) => toTensor(concatRows(parts))));
+}
+
+function concatRows(parts: readonly HostArray[]): HostArray {
+  const first = parts[0]!;
+  if (parts.length === 1) return first;
+  const size = rowSize(first);
+  const rows = parts.reduce((sum, part) => sum + part.shape[0]!, 0);
+  const values = new (first.values.constructor as new (length: number) => HostArray["values"])(rows * size);
+  let offset = 0;
+  for (const part of parts) {
+    values.set(part.values, offset);
+    offset += part.values.length;
+  }
+  return { ...first, shape: [rows, ...first.shape.slice(1)], values };
+}

@@ -1,0 +1,54 @@
+/**
+ * `verbose` and the callbacks that a run gets without asking.
+ *
+ * @module
+ */
+import { type Callback, type CallbackContext, CallbackList, type RunParams } from "../callback.ts";
+import type { Trainee } from "./trainee.ts";
+
+/** How much is printed: nothing, a bar, a line an epoch; `"auto"` is a bar on a terminal and lines elsewhere. */
+export type Verbose = 0 | 1 | 2 | "auto";
+
+/** Resolves `"auto"`. */
+export function resolveVerbose(verbose: Verbose = "auto"): 0 | 1 | 2 {
+  return verbose === "auto" ? Deno.stdout.isTerminal() ? 1 : 2 : verbose;
+}
+
+/** Callbacks of a run, and whether one of them asked it to stop. */
+export interface RunCallbacks {
+  readonly list: CallbackList;
+  readonly context: CallbackContext;
+  /** Whether a callback called `stop()`. */
+  stopped(): boolean;
+}
+
+/** The user's callbacks, then those that the run adds. The chief prints; other replicas do not. */
+export function runCallbacks(
+  trainee: Trainee,
+  callbacks: readonly Callback[],
+  params: RunParams,
+  last: readonly Callback[] = [],
+): RunCallbacks {
+  let stopped = false;
+  const context: CallbackContext = {
+    model: trainee.callbackModel,
+    params,
+    stop: () => {
+      stopped = true;
+    },
+  };
+  const progress = params.verbose !== 0 && trainee.strategy.chief
+    ? [trainee.registry.create("callbacks", "progbarLogger")]
+    : [];
+  return { list: new CallbackList([...callbacks, ...progress, ...last], context), context, stopped: () => stopped };
+}
+
+/** Warns once for each message. */
+export function warnOnce(): (message: string) => void {
+  const told = new Set<string>();
+  return (message) => {
+    if (told.has(message)) return;
+    told.add(message);
+    console.warn(`Warning: ${message}`);
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * The core: contracts, the model and the three loops. Knows no strategy, executor, callback or device by name, and
+ * imports nothing but tfjs.
+ *
+ * @module
+ */
+export type {
+  Arrays,
+  ArrayType,
+  Batch,
+  Dataset,
+  Feed,
+  HostArray,
+  Position,
+  ResidentSource,
+  Shard,
+  TensorBatch,
+} from "./batch.ts";
+export {
+  type BatchBeginEvent,
+  type BatchEndEvent,
+  type Callback,
+  type CallbackContext,
+  CallbackList,
+  type CallbackModel,
+  callbackName,
+  type HookMethod,
+  type HookMethods,
+  type HookName,
+  type Hooks,
+  type Json,
+  type PredictBatchEndEvent,
+  type RunParams,
+} from "./callback.ts";
+export { ArrayDataset, type ArrayDatasetOptions } from "./data/array_dataset.ts";
+export type { ClassWeight } from "./data/class_weight.ts";
+export { type ArrayInput, type NestedNumbers, toHostArray } from "./data/host_array.ts";
+export { shardRange } from "./data/shard.ts";
+export type { ArraySource, BatchItem, DataSource, TfDataset } from "./data/source.ts";
+export { type OpenPass, StreamDataset } from "./data/stream_dataset.ts";
+export type { Device, DeviceProbe } from "./device.ts";
+export { CallbackError, DeviceError, TraceError, type TraceErrorCode } from "./errors.ts";
+export type { Exchange, Executor, LoadOptions, Program, ProgramRun } from "./executor.ts";
+export { History } from "./history.ts";
+export type { LayerVariableInfo } from "./layers/types.ts";
+export type { EvaluateOptions } from "./loops/evaluate.ts";
+export type { FitOptions } from "./loops/fit.ts";
+export type { OnBatchOptions } from "./loops/on_batch.ts";
+export type { PredictOptions } from "./loops/predict.ts";
+export type { Verbose } from "./loops/verbose.ts";
+export type { Loss, LossFunction, Reduction } from "./loss.ts";
+export { meanMetric } from "./mean_metric.ts";
+export type { BoundMetric, Metric, MetricFunction } from "./metric.ts";
+export {
+  type ApplyOptions,
+  type CallOptions,
+  type FromOptions,
+  type GradientUpdate,
+  type LossArguments,
+  Model,
+  type TrainPhase,
+} from "./model.ts";
+export { leafNames, leaves, mapNested, type Nested, packLike } from "./nested.ts";
+export type { LearningRateSchedule, Optimizer } from "./optimizer.ts";
+export { type Pending, pending } from "./pending.ts";
+export {
+  foldIn,
+  hostRandomSource,
+  type RandomKey,
+  randomNormal,
+  type RandomSource,
+  randomUniform,
+  setRandomSeed,
+  threefry,
+  withRandomSource,
+} from "./random.ts";
+export { type Factories, type Plugin, type PluginKinds, Registry } from "./registry.ts";
+export { combineSums, EpochSums, type ReadSlots } from "./run/epoch_sums.ts";
+export { Epochs, type Portion } from "./run/epochs.ts";
+export type {
+  Logs,
+  Phase,
+  PhaseOutput,
+  Step,
+  StepContext,
+  StepKind,
+  StepTable,
+  StepVariable,
+  SumsSegment,
+} from "./step.ts";
+export { type Execution, getStrategy, type Plan, type Run, runInScope, type Started, type Strategy } from "./strategy.ts";
+export { formatShape, type Shape, type Tensor, tf } from "./tf.ts";
+export type { CompileOptions, KnownNames, OptimizerChoice } from "./trainer/compile.ts";
+export type { LossChoice, LossSpec, LossWeights } from "./trainer/compiled_loss.ts";
+export type { MetricChoice, MetricsSpec, OutputMetrics } from "./trainer/compiled_metrics.ts";
+export type { StepResult } from "./trainer/model_step.ts";
+export type { ModelVariable } from "./trainer/model_variables.ts";
+export type { Prediction } from "./trainer/step_scope.ts";

@@ -1,0 +1,709 @@
+/**
+ * The model: what users extend, compile, fit, evaluate and predict with.
+ *
+ * @module
+ */
+import type { Batch, Dataset, TensorBatch } from "./batch.ts";
+import type { CallbackModel } from "./callback.ts";
+import { batchToTensors } from "./data/batch_tensors.ts";
+import type { ArraySource, DataSource } from "./data/source.ts";
+import type { Executor } from "./executor.ts";
+import type { History } from "./history.ts";
+import { applyLayer, isContainer, resetStates } from "./layers/mod.ts";
+import { evaluateLoop, type EvaluateOptions } from "./loops/evaluate.ts";
+import { fitLoop, type FitOptions } from "./loops/fit.ts";
+import { type OnBatchOptions, OnBatchRuns } from "./loops/on_batch.ts";
+import { predictLoop, type PredictOptions } from "./loops/predict.ts";
+import type { Trainee } from "./loops/trainee.ts";
+import { leaves, mapNested, type Nested } from "./nested.ts";
+import type { Optimizer } from "./optimizer.ts";
+import { hostRandomSource, newRandomKey, type RandomKey, withRandomSource } from "./random.ts";
+import { Registry } from "./registry.ts";
+import type { Logs, Step, StepContext, StepKind, StepVariable } from "./step.ts";
+import { getStrategy, type Strategy } from "./strategy.ts";
+import { formatShape, type Tensor, tf } from "./tf.ts";
+import { type Compiled, type CompileOptions, compileOptions } from "./trainer/compile.ts";
+import { type MetricSums, type ModelPhase, modelStep, type StepResult } from "./trainer/model_step.ts";
+import { ModelParts, type ModelVariable } from "./trainer/model_variables.ts";
+import { activeScope, getMask, type Prediction, setMask, type StepScope } from "./trainer/step_scope.ts";
+
+/** What `call` is told. */
+export interface CallOptions {
+  /** Whether dropout drops and batch normalization uses the batch's own statistics. */
+  readonly training: boolean;
+}
+
+/** What `apply` may be told beside the input. */
+export interface ApplyOptions {
+  /** @default what the running step says; `false` outside of steps */
+  readonly training?: boolean;
+  /** A mask in place of the one that the input carries. */
+  readonly mask?: Tensor | null;
+  /** Initial states of a recurrent layer, `[batch, units]` each. @default zeros */
+  readonly initialState?: readonly Tensor[];
+}
+
+/** What a prediction is judged by: what `computeLoss` and `computeMetrics` take. */
+export interface LossArguments extends Prediction {
+  /** The inputs. */
+  readonly x?: Nested<Tensor>;
+}
+
+/** One of several phases of a train step, as a GAN has them. */
+export interface TrainPhase {
+  /** Its name: names its optimizer in `compile`, its variables' slots and its loss. */
+  readonly name: string;
+  /** The layers and variables that it trains. */
+  readonly trains: readonly (tf.layers.Layer | tf.Variable)[];
+  /** Computes its gradients, with `this.gradients`. */
+  step(batch: TensorBatch, context: StepContext): StepResult;
+}
+
+/** What a phase updates. */
+export interface GradientUpdate {
+  /** `train`, or the phase's name. */
+  readonly phase: string;
+  /** The phase's trainable variables. */
+  readonly variables: readonly StepVariable[];
+  /** One for each of them, summed over all replicas; `null` where the loss does not depend on it. */
+  readonly gradients: readonly (Tensor | null)[];
+  /** The phase's optimizer. */
+  readonly optimizer: Optimizer;
+  /** This step's values of the optimizer's columns. */
+  readonly scalars: Readonly<Record<string, Tensor>>;
+}
+
+/** How `Model.from` may be told more about layers. */
+export interface FromOptions {
+  /** The model's name. @default the layers model's name */
+  readonly name?: string;
+}
+
+/**
+ * A model in Keras's manner. Extend it and override `call`, or make one of tfjs layers with `Model.from`.
+ *
+ * Override `trainStep`, `testStep`, `predictStep`, `computeLoss`, `computeMetrics`, `applyGradients` or
+ * `trainPhases` to change what a batch does; loops, callbacks and strategies stay the same.
+ */
+export class Model {
+  /** What names stand for in models of this class. */
+  static readonly registry: Registry = Registry.empty;
+
+  /** The name, for messages. */
+  readonly name: string;
+  /** The history of the last fit. */
+  history: History | undefined;
+  readonly #registry: Registry;
+  readonly #strategy: Strategy | undefined;
+  #ownStrategy: Strategy | undefined;
+  readonly #parts = new ModelParts();
+  #variables: readonly ModelVariable[] | undefined;
+  #compiled: Compiled | undefined;
+  #predictExecutor: Executor | undefined;
+  #steps = new Map<StepKind, Step>();
+  #key: RandomKey | undefined;
+  readonly #onBatch = new OnBatchRuns();
+  #running = false;
+  readonly #counters: Record<StepKind, { steps: number }> = {
+    train: { steps: 0 },
+    test: { steps: 0 },
+    predict: { steps: 0 },
+  };
+
+  /** @param name For messages. @default the class name */
+  constructor(name?: string) {
+    this.name = name ?? new.target.name;
+    this.#registry = new.target.registry;
+    this.#strategy = getStrategy();
+  }
+
+  /**
+   * A model of tfjs layers: sequential or functional, nested, with any number of inputs and outputs. Several outputs
+   * go by the names of their layers.
+   *
+   * @param layers The layers; the model shares their weights.
+   */
+  static from<M extends typeof Model>(this: M, layers: tf.LayersModel, options: FromOptions = {}): InstanceType<M> {
+    if (!isContainer(layers)) {
+      throw new TypeError("Cannot make a model: expected a tf.sequential or tf.model; extend Model for anything else.");
+    }
+    // deno-lint-ignore no-this-alias -- the class to extend, with its registry.
+    const Base: typeof Model = this;
+    const Layered = class extends Base {
+      override get outputNames(): readonly string[] {
+        return layers.outputNames;
+      }
+      override call(x: Nested<Tensor>, { training }: CallOptions): Nested<Tensor> {
+        const outputs = this.#applyAll(layers, layerInputs(layers, x), { training });
+        return outputs.length === 1 ? outputs[0]! : outputs;
+      }
+    };
+    const model = new Layered(options.name ?? layers.name);
+    model.#parts.addLayer(layers, { root: true });
+    return model as InstanceType<M>;
+  }
+
+  // ---------------------------------------------------------------- what users override
+
+  /**
+   * Computes predictions. Called synchronously, in and out of training, on tensors of the current device.
+   *
+   * @param x Inputs: one tensor, a list, or by name, as the data have them.
+   * @returns Predictions: one tensor, a list, or by name.
+   */
+  call(_x: Nested<Tensor>, _options: CallOptions): Nested<Tensor> {
+    throw new TypeError(
+      `Model "${this.name}" cannot compute anything: override call(x, { training }), or make it with Model.from(layers).`,
+    );
+  }
+
+  /** The names of the outputs, where `call` returns a list. @default `output_0`, `output_1`, … */
+  get outputNames(): readonly string[] | undefined {
+    return undefined;
+  }
+
+  /** What one batch does in training, up to the gradients. Applying them is the strategy's part. */
+  trainStep(batch: TensorBatch, _context: StepContext): StepResult {
+    return this.gradients(() => {
+      const yPred = this.call(batch.x, { training: true });
+      return this.computeLoss({ ...batch, yPred });
+    });
+  }
+
+  /** What one batch does in evaluation. Extra values may be returned as scalars, means over the batch. */
+  testStep(batch: TensorBatch, _context: StepContext): Readonly<Record<string, Tensor>> | void {
+    const yPred = this.call(batch.x, { training: false });
+    this.computeLoss({ ...batch, yPred });
+  }
+
+  /** What one batch does in prediction. */
+  predictStep(batch: TensorBatch, _context: StepContext): Nested<Tensor> {
+    return this.call(batch.x, { training: false });
+  }
+
+  /** The phases of a train step. Override it for several, each with variables and an optimizer of its own. */
+  trainPhases(): readonly TrainPhase[] | undefined {
+    return undefined;
+  }
+
+  /**
+   * The loss: compiled losses by weight, plus weight and activity regularization and `addLoss`. Within steps it is
+   * multiplied by this replica's share of the batch, so that adding over replicas gives the batch's loss.
+   *
+   * @returns A float32 scalar.
+   * @throws {TypeError} If there is nothing to compute a loss from.
+   */
+  computeLoss(given: LossArguments): Tensor {
+    const scope = activeScope();
+    const share = scope?.share ?? 1;
+    const { total, outputs } = this.#requireCompiled().loss?.compute({
+      ...given,
+      share,
+      ...(this.outputNames === undefined ? {} : { outputNames: this.outputNames }),
+    }) ?? { total: undefined, outputs: new Map<string, Tensor>() };
+    const added = [...scope?.addedLosses ?? [], ...this.#parts.regularizers().map((regularize) => regularize())];
+    if (scope !== undefined) scope.addedLosses = [];
+    let loss = total;
+    if (added.length > 0) {
+      const sum = added.length === 1 ? added[0]! : tf.addN(added);
+      const scaled = share === 1 ? sum : tf.mul(sum, share);
+      loss = loss === undefined ? scaled : tf.add(loss, scaled);
+    }
+    if (loss === undefined) throw new TypeError("No loss to compute. Provide a `loss` argument in `compile()`.");
+    if (scope !== undefined) {
+      scope.loss = scope.keep(loss);
+      scope.outputLosses = new Map([...outputs].map(([name, value]) => [name, scope.keep(value)]));
+      scope.keepPrediction(given);
+    }
+    return loss;
+  }
+
+  /**
+   * More values to report for what `computeLoss` saw, beside the compiled metrics: scalars, means over the batch.
+   */
+  computeMetrics(_given: LossArguments): Readonly<Record<string, Tensor>> {
+    return {};
+  }
+
+  /** Updates a phase's variables. Traceable: no host reads, no branches on values. */
+  applyGradients({ gradients, variables, optimizer, scalars }: GradientUpdate): void {
+    optimizer.apply(gradients, variables, scalars);
+    variables.forEach(({ variable, constraint }, index) => {
+      if (constraint === undefined || gradients[index] === null) return;
+      tf.tidy(() => variable.assign(constraint(variable)));
+    });
+  }
+
+  // ---------------------------------------------------------------- what steps call
+
+  /**
+   * Runs a tfjs layer as Keras would: it is built at its first call, its mask is passed on, and dropout, batch
+   * normalization and activity regularization follow the step.
+   *
+   * @param layer Kept by the model, such as in a private field.
+   * @param x Its input, or a list for layers that merge.
+   * @returns Its output.
+   * @throws {TypeError} If it has several outputs: use `applyAll`.
+   */
+  apply(layer: tf.layers.Layer, x: Tensor | readonly Tensor[], options: ApplyOptions = {}): Tensor {
+    const outputs = this.#applyAll(layer, x instanceof tf.Tensor ? [x] : x, options);
+    if (outputs.length !== 1) {
+      throw new TypeError(`Layer "${layer.name}" has ${outputs.length} outputs: call applyAll, which returns a list.`);
+    }
+    return outputs[0]!;
+  }
+
+  /** As `apply`, for layers with several outputs, such as a recurrent layer that returns its states. */
+  applyAll(layer: tf.layers.Layer, x: Tensor | readonly Tensor[], options: ApplyOptions = {}): readonly Tensor[] {
+    return this.#applyAll(layer, x instanceof tf.Tensor ? [x] : x, options);
+  }
+
+  #applyAll(layer: tf.layers.Layer, inputs: readonly Tensor[], options: ApplyOptions): readonly Tensor[] {
+    const scope = activeScope();
+    if (this.#variables !== undefined && !this.#parts.hasLayer(layer)) {
+      throw new TypeError(
+        `Model "${this.name}" calls layer "${layer.name}" for the first time after it was built: create layers once, ` +
+          "in fields, and call all of them in call(); layers of other phases go into trainPhases().",
+      );
+    }
+    this.#parts.addLayer(layer);
+    const masks = options.mask === undefined ? inputs.map(getMask) : [options.mask];
+    const { outputs, masks: outputMasks } = applyLayer(layer, inputs, {
+      training: options.training ?? scope?.training ?? false,
+      masks,
+      addLoss: (loss) => {
+        scope?.addedLosses.push(loss);
+      },
+      ...(options.initialState === undefined ? {} : { initialState: options.initialState }),
+    });
+    outputs.forEach((output, index) => setMask(output, outputMasks[index] ?? null));
+    return outputs;
+  }
+
+  /**
+   * Gradients of a loss, for `trainStep` to return.
+   *
+   * @param loss Computes a scalar. Layers and variables that it uses are differentiated.
+   * @param variables What to differentiate by. @default the phase's, or all trainable variables
+   */
+  gradients(loss: () => Tensor, variables?: readonly tf.Variable[]): StepResult {
+    const list = variables ?? this.#phaseVariables ?? this.#trainable().map(({ variable }) => variable);
+    const lossScale = activeScope()?.lossScale ?? 1;
+    const { value, grads } = tf.engine().gradients(
+      () => {
+        const computed = loss();
+        if (!(computed instanceof tf.Tensor) || computed.rank !== 0) {
+          throw new TypeError(
+            `Cannot take gradients: the loss must be a scalar tensor; found ${
+              computed instanceof tf.Tensor ? `shape ${formatShape(computed.shape)}` : String(computed)
+            }.`,
+          );
+        }
+        return lossScale === 1 ? computed : tf.mul(computed, lossScale);
+      },
+      [...list],
+      undefined as unknown as Tensor,
+      true,
+    );
+    const gradients = new Map<tf.Variable, Tensor>();
+    grads.forEach((gradient, index) => {
+      if (gradient !== null && gradient !== undefined) gradients.set(list[index]!, gradient);
+    });
+    return { loss: lossScale === 1 ? value : tf.div(value, lossScale), gradients };
+  }
+
+  /** Adds a scalar to the loss of the running step, such as a divergence. It counts by the replica's share. */
+  addLoss(loss: Tensor): void {
+    const scope = activeScope();
+    if (scope === undefined) throw new TypeError("addLoss() counts within a step: call it in call() or trainStep().");
+    scope.addedLosses.push(loss);
+  }
+
+  /** Reports a scalar under a name, from within the closure of `gradients` too. A mean over this batch. */
+  log(name: string, value: Tensor): void {
+    const scope = activeScope();
+    scope?.logs.set(name, scope.keep(value));
+  }
+
+  // ---------------------------------------------------------------- training
+
+  /**
+   * Gets ready for training. Calling it again gives a new optimizer, new metrics and newly compiled steps.
+   *
+   * @throws {RangeError} If a name is unknown, or a number out of range.
+   * @throws {TypeError} If something is of the wrong kind.
+   */
+  compile(options: CompileOptions = {}): void {
+    this.#requireIdle("compile");
+    const compiled = compileOptions(options, this.#registry);
+    for (const optimizer of this.#compiled?.optimizers ?? []) {
+      if (!compiled.optimizers.includes(optimizer)) optimizer.dispose();
+    }
+    this.#compiled = compiled;
+    this.recompile();
+  }
+
+  /** Forgets compiled steps, so that what `call` and `trainStep` do on the host is looked at again. */
+  recompile(): void {
+    this.#requireIdle("recompile");
+    this.#steps = new Map();
+    this.#onBatch.clear();
+    if (this.#variables !== undefined) this.#variables = this.#parts.variables();
+  }
+
+  /**
+   * Trains for a number of epochs.
+   *
+   * @returns The history: values by name, one an epoch.
+   * @throws {CallbackError} If a callback throws.
+   * @throws {RangeError} If the data do not fit together or are empty.
+   */
+  async fit(data: DataSource, options: FitOptions = {}): Promise<History> {
+    this.#requireCompiled();
+    return await this.#exclusively("fit", async () => {
+      this.#key = newRandomKey();
+      return await fitLoop(this.#trainee(), data, options, (history) => this.history = history);
+    });
+  }
+
+  /** Loss and metrics over all data, accumulated once. @returns Values in the order loss, outputs' losses, metrics. */
+  async evaluate(data: DataSource, options: EvaluateOptions = {}): Promise<Logs> {
+    this.#requireCompiled();
+    return await this.#exclusively("evaluate", () => evaluateLoop(this.#trainee(), data, options));
+  }
+
+  /**
+   * Predictions for all data, in order, grouped as `call` returns them. Works without `compile`.
+   *
+   * @returns Tensors of the caller's, concatenated over batches on axis 0.
+   */
+  async predict<Output extends Nested<Tensor> = Tensor>(
+    data: DataSource | Tensor,
+    options: PredictOptions = {},
+  ): Promise<Output> {
+    return await this.#exclusively("predict", () => predictLoop(this.#trainee(), data, options)) as Output;
+  }
+
+  /** One update on one batch. @returns Values of this batch alone, from before the update. */
+  async trainOnBatch(data: ArraySource, options: OnBatchOptions = {}): Promise<Logs> {
+    this.#requireCompiled();
+    return await this.#exclusively("trainOnBatch", () => this.#onBatch.run(this.#trainee(), "train", data, options));
+  }
+
+  /** Loss and metrics of one batch. */
+  async testOnBatch(data: ArraySource): Promise<Logs> {
+    this.#requireCompiled();
+    return await this.#exclusively("testOnBatch", () => this.#onBatch.run(this.#trainee(), "test", data, {}));
+  }
+
+  /** Predictions for one batch. @returns Tensors of the caller's. */
+  async predictOnBatch<Output extends Nested<Tensor> = Tensor>(data: ArraySource | Tensor): Promise<Output> {
+    const source = data instanceof tf.Tensor ? { x: data } : data;
+    return await this.#exclusively("predictOnBatch", () => this.#onBatch.predict(this.#trainee(), source)) as Output;
+  }
+
+  // ---------------------------------------------------------------- variables
+
+  /**
+   * Creates the variables by running `call` once on a batch. Fit, evaluate and predict do so by themselves.
+   *
+   * @param x Inputs of the shapes to come, batch axis included; values do not matter.
+   */
+  build(x: Nested<Tensor>): void {
+    if (this.#variables !== undefined) return;
+    withRandomSource(hostRandomSource(newRandomKey()), () =>
+      tf.tidy(() => {
+        this.#parts.watch(() => this.call(x, { training: false }));
+        for (const phase of this.trainPhases() ?? []) {
+          for (const part of phase.trains) {
+            if (!(part instanceof tf.Variable)) this.#parts.addLayer(part);
+          }
+        }
+      }));
+    this.#variables = this.#parts.variables();
+  }
+
+  /** All variables, layer by layer, in Keras's order. Empty until the model is built. */
+  get variables(): readonly ModelVariable[] {
+    return this.#variables ?? [];
+  }
+
+  /** The layers, in the order in which they are first called. Empty until the model is built. */
+  get layers(): readonly tf.layers.Layer[] {
+    return this.#parts.layers;
+  }
+
+  /** Copies of all weights, on the device, in Keras's order; the caller disposes them. */
+  getWeights(): Tensor[] {
+    return this.#requireBuilt().map(({ variable }) => variable.clone());
+  }
+
+  /**
+   * Replaces all weights.
+   *
+   * @param weights In the order of `getWeights`; not disposed.
+   * @throws {TypeError} If their number or shapes differ.
+   */
+  setWeights(weights: readonly Tensor[]): void {
+    const variables = this.#requireBuilt();
+    if (weights.length !== variables.length) {
+      throw new TypeError(
+        `Cannot set the weights of model "${this.name}": found ${weights.length} tensors; expected ${variables.length}.`,
+      );
+    }
+    variables.forEach(({ path, variable }, index) => {
+      const weight = weights[index]!;
+      if (formatShape(weight.shape) !== formatShape(variable.shape)) {
+        throw new TypeError(
+          `Cannot set weight "${path}": found shape ${formatShape(weight.shape)}; expected ${
+            formatShape(variable.shape)
+          }.`,
+        );
+      }
+    });
+    variables.forEach(({ variable }, index) =>
+      tf.tidy(() => variable.assign(tf.cast(weights[index]!.clone(), variable.dtype)))
+    );
+  }
+
+  /** Sets the states of stateful recurrent layers to zero. */
+  resetStates(): void {
+    for (const layer of this.#parts.layers) resetStates(layer);
+  }
+
+  /** The optimizer of the first phase; `undefined` before compile. */
+  get optimizer(): Optimizer | undefined {
+    return this.#compiled?.optimizers[0];
+  }
+
+  /** Releases weights, optimizer slots and compiled steps. The model cannot be used afterwards. */
+  dispose(): void {
+    this.#onBatch.clear();
+    for (const optimizer of this.#compiled?.optimizers ?? []) optimizer.dispose();
+    for (const { variable } of this.#variables ?? []) if (!variable.isDisposed) variable.dispose();
+  }
+
+  // ---------------------------------------------------------------- internals
+
+  #phaseVariables: readonly tf.Variable[] | undefined;
+
+  #requireCompiled(): Compiled {
+    if (this.#compiled === undefined) throw new Error("You must call `compile()` before using the model.");
+    return this.#compiled;
+  }
+
+  #requireBuilt(): readonly ModelVariable[] {
+    if (this.#variables === undefined) {
+      if (this.#parts.layers.length > 0) return this.#parts.variables();
+      throw new Error(
+        `Model "${this.name}" has no variables yet: fit, evaluate or predict create them, or build(x) with a batch.`,
+      );
+    }
+    return this.#variables;
+  }
+
+  #requireIdle(action: string): void {
+    if (this.#running) {
+      throw new Error(
+        `Cannot ${action} model "${this.name}" now: another fit, evaluate or predict of it is running. Await it first.`,
+      );
+    }
+  }
+
+  async #exclusively<T>(action: string, body: () => Promise<T>): Promise<T> {
+    this.#requireIdle(action);
+    this.#running = true;
+    try {
+      return await body();
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #trainable(): readonly ModelVariable[] {
+    return this.#requireBuilt().filter(({ trainable }) => trainable);
+  }
+
+  #trainee(): Trainee {
+    const strategy = this.#strategy ?? (this.#ownStrategy ??= this.#registry.create("strategies", "oneDevice"));
+    return {
+      name: this.name,
+      strategy,
+      registry: this.#registry,
+      stepsPerExecution: this.#compiled?.stepsPerExecution ?? 1,
+      executor: this.#compiled?.executor ??
+        (this.#predictExecutor ??= this.#registry.create("executors", "auto")),
+      key: this.#key ??= newRandomKey(),
+      prepare: async (data: Dataset, kind: StepKind) => {
+        await strategy.open(this.#registry);
+        await this.#buildFrom(data, kind);
+        return this.#step(kind);
+      },
+      finalize: () => {
+        const variables = this.#steps.get("train")?.phases.map((phase) => phase.variables) ?? [];
+        this.#compiled?.optimizers.forEach((optimizer, index) => optimizer.finalize?.(variables[index] ?? []));
+      },
+      callbackModel: this.#callbackModel(),
+    };
+  }
+
+  #callbackModel(): CallbackModel {
+    const optimizer = (): Optimizer | undefined => this.optimizer;
+    return {
+      get optimizer() {
+        return optimizer();
+      },
+      getWeights: () => this.getWeights(),
+      setWeights: (weights) => this.setWeights(weights),
+      direction: (name) => {
+        const own = name.replace(/^val_/, "");
+        return own === "loss" || own.endsWith("_loss") ? "min" : this.#compiled?.metrics.direction(own);
+      },
+    };
+  }
+
+  async #buildFrom(data: Dataset, kind: StepKind): Promise<void> {
+    const batch: Batch | undefined = await data.peek();
+    if (batch === undefined) {
+      throw new RangeError(`Cannot run ${kind} on empty data: expected at least one batch.`);
+    }
+    if (this.#variables !== undefined) return;
+    const tensors = batchToTensors(batch);
+    try {
+      this.build(tensors.x);
+    } finally {
+      for (const part of [tensors.x, tensors.y, tensors.sampleWeight]) {
+        if (part !== undefined) leaves(part).forEach((tensor) => tensor.dispose());
+      }
+    }
+  }
+
+  #step(kind: StepKind): Step {
+    let step = this.#steps.get(kind);
+    if (step === undefined) {
+      step = this.#makeStep(kind);
+      this.#steps.set(kind, step);
+    }
+    return step;
+  }
+
+  #makeStep(kind: StepKind): Step {
+    const variables: StepVariable[] = this.#requireBuilt().map((variable) => ({ ...variable }));
+    const phases: ModelPhase[] = [];
+    if (kind === "train") {
+      const trainable = this.#trainable();
+      for (const phase of this.trainPhases() ?? [undefined]) {
+        const own = phase === undefined ? trainable : this.#variablesOf(phase, trainable);
+        const name = phase?.name ?? "train";
+        const optimizer = this.#requireCompiled().optimizer(name);
+        variables.push(...optimizer.build(own));
+        const tensors = own.map(({ variable }) => variable);
+        phases.push({
+          name,
+          variables: own,
+          optimizer,
+          run: (batch, context) => {
+            this.#phaseVariables = tensors;
+            try {
+              return { result: phase === undefined ? this.trainStep(batch, context) : phase.step(batch, context) };
+            } finally {
+              this.#phaseVariables = undefined;
+            }
+          },
+          apply: (gradients, scalars) =>
+            this.applyGradients({ phase: name, variables: own, gradients, optimizer, scalars }),
+        });
+      }
+    } else {
+      phases.push({
+        name: kind,
+        variables: [],
+        run: (batch, context) => {
+          if (kind === "predict") return { outputs: mapNested(this.predictStep(batch, context), ownedBy(batch)) };
+          const logs = this.testStep(batch, context);
+          return { result: { gradients: new Map(), ...(logs ? { logs } : {}) } };
+        },
+      });
+    }
+    return modelStep({
+      kind,
+      phases,
+      variables,
+      metrics: (scope) => this.#metricSums(scope),
+      key: () => this.#key ?? [0, 0],
+      counter: this.#counters[kind],
+    });
+  }
+
+  #variablesOf(phase: TrainPhase, trainable: readonly ModelVariable[]): readonly ModelVariable[] {
+    const own = new Set<tf.Variable>();
+    for (const part of phase.trains) {
+      if (part instanceof tf.Variable) own.add(part);
+      else {
+        for (const weight of part.trainableWeights) own.add(weight.read() as tf.Variable);
+      }
+    }
+    return trainable.filter(({ variable }) => own.has(variable));
+  }
+
+  #metricSums(scope: StepScope): readonly MetricSums[] {
+    const { prediction } = scope;
+    if (prediction === undefined || this.#compiled === undefined) return [];
+    for (const [name, value] of Object.entries(this.computeMetrics(prediction))) scope.logs.set(name, value);
+    const { metrics } = this.#compiled;
+    const sums = metrics.update(prediction, this.outputNames);
+    return metrics.bind(prediction, this.outputNames).map(({ name, bound }, index) => ({
+      name,
+      size: bound.size,
+      combine: bound.combine,
+      result: (state) => bound.result(state),
+      sums: sums[index]!,
+    }));
+  }
+}
+
+/** Outputs that are the batch's own tensors are copied: the executor disposes the batch. */
+function ownedBy(batch: TensorBatch): (output: Tensor) => Tensor {
+  const inputs = new Set<Tensor>(leaves(batch.x));
+  return (output) => inputs.has(output) ? output.clone() : output;
+}
+
+/** Inputs of a layers model, by name or in order, checked against what its input layers expect. */
+function layerInputs(layers: tf.LayersModel, x: Nested<Tensor>): readonly Tensor[] {
+  const names = layers.inputNames;
+  let tensors: readonly Tensor[];
+  if (x instanceof tf.Tensor || Array.isArray(x)) tensors = leaves(x as Tensor | readonly Tensor[]);
+  else {
+    const byName = x as Readonly<Record<string, Tensor>>;
+    const missing = names.filter((name) => byName[name] === undefined);
+    if (missing.length > 0) {
+      throw new TypeError(
+        `Cannot call model "${layers.name}": inputs ${missing.join(", ")} are missing; found ${
+          Object.keys(byName).join(", ")
+        }; expected ${names.join(", ")}.`,
+      );
+    }
+    tensors = names.map((name) => byName[name]!);
+  }
+  if (tensors.length !== names.length) {
+    throw new TypeError(
+      `Cannot call model "${layers.name}" with ${tensors.length} inputs; expected ${names.length}: ${
+        names.join(", ")
+      }.`,
+    );
+  }
+  return tensors.map((tensor, index) => {
+    const symbolic = layers.inputs[index]!;
+    const expected = symbolic.shape;
+    const fits = expected.length === tensor.rank &&
+      expected.every((size, axis) => size === null || size === tensor.shape[axis]);
+    if (!fits) {
+      throw new TypeError(
+        `Cannot call model "${layers.name}": input "${names[index]}" has shape ${formatShape(tensor.shape)}; expected ${
+          formatShape(expected)
+        }.`,
+      );
+    }
+    return tensor.dtype === symbolic.dtype ? tensor : tf.cast(tensor, symbolic.dtype);
+  });
+}

@@ -1,0 +1,100 @@
+/**
+ * Sums of an epoch: each execution writes a slot of its own on the device; the host adds slots in float64.
+ *
+ * A running float32 sum on the device would drift, and stop counting at 2²⁴.
+ *
+ * @module
+ */
+import { type Pending, pending } from "../pending.ts";
+import type { Logs, Step } from "../step.ts";
+
+/** Reads slots: one wait, however many. */
+export type ReadSlots = (slots: readonly number[]) => Promise<readonly ArrayLike<number>[]>;
+
+/** The sums of one epoch after another. */
+export class EpochSums {
+  readonly #step: Step;
+  readonly #read: ReadSlots;
+  readonly #capacity: number;
+  #total: Float64Array | undefined;
+  #unread: number[] = [];
+  #next = 0;
+  /** Reads happen one after the other. */
+  #reading: Promise<void> = Promise.resolve();
+
+  /** @param capacity How many slots there are; when all are taken, they are read at once. */
+  constructor(step: Step, read: ReadSlots, capacity: number) {
+    this.#step = step;
+    this.#read = read;
+    this.#capacity = capacity;
+  }
+
+  /** Starts from zero. Everything started before must be settled. */
+  reset(): void {
+    this.#total = undefined;
+    this.#unread = [];
+    this.#next = 0;
+    this.#reading = Promise.resolve();
+  }
+
+  /** A slot for the next execution. Waits only when all slots are taken. */
+  async allot(): Promise<number> {
+    if (this.#unread.length === this.#capacity) await this.#fold();
+    else if (this.#next - this.#unread.length >= this.#capacity) await this.#reading;
+    const slot = this.#next++ % this.#capacity;
+    this.#unread.push(slot);
+    return slot;
+  }
+
+  /** The values up to now: those of everything started so far, once read. */
+  logs(): Pending<Logs> {
+    const upTo = this.#next;
+    return pending(async () => {
+      if (this.#next - this.#unread.length < upTo) await this.#fold(upTo);
+      else await this.#reading;
+      return this.#decode();
+    });
+  }
+
+  /** The values of the whole epoch. */
+  async settle(): Promise<Logs> {
+    await this.#fold();
+    return this.#decode();
+  }
+
+  /** Adds unread slots, those allotted before number `upTo`, to the total. */
+  #fold(upTo: number = this.#next): Promise<void> {
+    const first = this.#next - this.#unread.length;
+    const slots = this.#unread.splice(0, Math.max(0, upTo - first));
+    if (slots.length > 0) {
+      this.#reading = this.#reading.then(async () => {
+        for (const sums of await this.#read(slots)) this.#add(sums);
+      });
+    }
+    return this.#reading;
+  }
+
+  #add(sums: ArrayLike<number>): void {
+    if (this.#total === undefined) {
+      this.#total = Float64Array.from(sums);
+      return;
+    }
+    combineSums(this.#step, this.#total, sums);
+  }
+
+  #decode(): Logs {
+    return this.#total === undefined ? {} : this.#step.decode(this.#total);
+  }
+}
+
+/** Combines sums into `total` as the step's layout says. */
+export function combineSums(step: Step, total: Float64Array | Float32Array, sums: ArrayLike<number>): void {
+  let offset = 0;
+  for (const { size, combine } of step.sums) {
+    for (const end = offset + size; offset < end; offset++) {
+      const value = sums[offset]!;
+      if (combine === "sum") total[offset]! += value;
+      else total[offset] = combine === "max" ? Math.max(total[offset]!, value) : Math.min(total[offset]!, value);
+    }
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Runs steps as they are written: tfjs executes each operation as it comes.
+ *
+ * @module
+ */
+import type { Batch, HostArray, TensorBatch } from "../../core/batch.ts";
+import { batchToTensors } from "../../core/data/batch_tensors.ts";
+import type { Device } from "../../core/device.ts";
+import type { Exchange, Executor, Program, ProgramRun } from "../../core/executor.ts";
+import { leaves, mapNested, type Nested, packLike } from "../../core/nested.ts";
+import { pending } from "../../core/pending.ts";
+import { foldIn, hostRandomSource, withRandomSource } from "../../core/random.ts";
+import type { PhaseOutput, Step, StepContext, StepTable, StepVariable } from "../../core/step.ts";
+import { type Tensor, tf } from "../../core/tf.ts";
+
+/** Runs steps eagerly on tfjs's backend of the device. Reads back once for each look, however many steps lie between. */
+export function eager(): Executor {
+  return {
+    name: "eager",
+    load: (step, { device, replica }) => Promise.resolve(new EagerProgram(step, device, replica?.index ?? 0)),
+  };
+}
+
+class EagerProgram implements Program {
+  readonly #step: Step;
+  readonly #device: Device;
+  readonly #replica: number;
+  /** Each slot holds the combined sums of one execution, `[size]`, until they are read. */
+  readonly #slots = new Map<number, Tensor>();
+  readonly #outputs = new Set<Nested<Tensor>>();
+
+  constructor(step: Step, device: Device, replica: number) {
+    this.#step = step;
+    this.#device = device;
+    this.#replica = replica;
+  }
+
+  run(batches: readonly Batch[], table: StepTable, slot: number): Promise<ProgramRun> {
+    this.#device.activate();
+    this.#slots.get(slot)?.dispose();
+    this.#slots.delete(slot);
+    const outputs: Nested<Tensor>[] = [];
+    batches.forEach((batch, index) => {
+      const { sums, output } = this.#runStep(batch, table, index);
+      if (sums !== undefined) this.#addToSlot(slot, sums);
+      if (output !== undefined) {
+        outputs.push(output);
+        this.#outputs.add(output);
+      }
+    });
+    this.#device.check();
+    return Promise.resolve({ outputs: pending(() => Promise.all(outputs.map((output) => this.#read(output)))) });
+  }
+
+  async compute(phase: number, batch: Batch, table: StepTable): Promise<Exchange> {
+    this.#device.activate();
+    const states = this.#states();
+    // A replica without rows contributes zeros, laid out as one row would be.
+    const empty = batch.rows === 0;
+    const tensors = withRandomSource(stepRandom(table, 0), () =>
+      tf.tidy(() => {
+        const before = states.map(({ variable }) => variable.clone());
+        const { input, context } = this.#enter(empty ? oneRow(batch) : batch, table, 0);
+        const { gradients = [], sums } = this.#step.phases[phase]!.compute(input, context);
+        const share = context.rows / context.globalRows;
+        const after = states.map(({ variable, acrossReplicas }, index) => {
+          const value = tf.mul(variable, acrossReplicas === "mean" ? share : this.#replica === 0 ? 1 : 0);
+          variable.assign(before[index]!.clone());
+          return value;
+        });
+        const values = [
+          ...gradients.map((gradient, index) =>
+            gradient ?? tf.zeros(this.#step.phases[phase]!.variables[index]!.variable.shape)
+          ),
+          ...after,
+        ].map((tensor) => tensor.flatten());
+        return [values.length > 0 ? tf.concat1d(values as tf.Tensor1D[]) : tf.tensor1d([]), sums ?? tf.tensor1d([])];
+      }));
+    const [values, sums] = await Promise.all(tensors.map((tensor) => tensor.data<"float32">()));
+    tensors.forEach((tensor) => tensor.dispose());
+    this.#device.check();
+    return empty
+      ? { values: new Float32Array(values!.length), sums: new Float32Array(sums!.length) }
+      : { values: values!, sums: sums! };
+  }
+
+  apply(phase: number, exchange: Exchange, batch: Batch, table: StepTable): Promise<void> {
+    this.#device.activate();
+    tf.tidy(() => {
+      const { variables, apply } = this.#step.phases[phase]!;
+      let offset = 0;
+      const next = ({ variable }: StepVariable): Tensor => {
+        const values = exchange.values.slice(offset, offset += variable.size);
+        return tf.tensor(values, variable.shape, "float32");
+      };
+      const gradients = apply === undefined ? [] : variables.map(next);
+      for (const state of this.#states()) state.variable.assign(next(state));
+      if (apply !== undefined) {
+        const context = { rows: batch.rows, globalRows: batch.globalRows, scalars: scalarsOf(table, 0) };
+        apply.call(this.#step.phases[phase], gradients, context);
+      }
+    });
+    this.#device.check();
+    return Promise.resolve();
+  }
+
+  async sums(slots: readonly number[]): Promise<readonly Float32Array[]> {
+    const held = slots.map((slot) => {
+      const tensor = this.#slots.get(slot);
+      this.#slots.delete(slot);
+      return tensor;
+    });
+    const present = held.filter((tensor) => tensor !== undefined);
+    if (present.length === 0) return slots.map(() => new Float32Array());
+    this.#device.activate();
+    const packed = present.length === 1 ? present[0]! : tf.concat1d(present as tf.Tensor1D[]);
+    if (present.length > 1) present.forEach((tensor) => tensor.dispose());
+    const values = await packed.data<"float32">();
+    packed.dispose();
+    this.#device.check();
+    let offset = 0;
+    return held.map((tensor) =>
+      tensor === undefined ? new Float32Array() : values.slice(offset, offset += tensor.size)
+    );
+  }
+
+  settle(): Promise<void> {
+    this.#device.check();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    for (const tensor of this.#slots.values()) tensor.dispose();
+    this.#slots.clear();
+    for (const output of this.#outputs) leaves(output).forEach((tensor) => tensor.dispose());
+    this.#outputs.clear();
+    return Promise.resolve();
+  }
+
+  #runStep(batch: Batch, table: StepTable, index: number): { sums?: Tensor; output?: Nested<Tensor> } {
+    let output: Nested<Tensor> | undefined;
+    const results = withRandomSource(stepRandom(table, index), () =>
+      tf.tidy(() => {
+        const { input, context } = this.#enter(batch, table, index);
+        const parts: Tensor[] = [];
+        for (const phase of this.#step.phases) {
+          const computed: PhaseOutput = phase.compute(input, context);
+          if (computed.gradients !== undefined) phase.apply?.(computed.gradients, context);
+          if (computed.sums !== undefined) parts.push(computed.sums);
+          output = computed.outputs ?? output;
+        }
+        const sums = parts.length > 1 ? tf.concat1d(parts as tf.Tensor1D[]) : parts[0];
+        return [...sums === undefined ? [] : [sums], ...output === undefined ? [] : leaves(output)];
+      }));
+    return output === undefined ? { sums: results[0] } : { output };
+  }
+
+  /** The batch as tensors, and the step's row of the table as scalars; both belong to the tidy around. */
+  #enter(batch: Batch, table: StepTable, index: number): { input: TensorBatch; context: StepContext } {
+    return {
+      input: batchToTensors(batch),
+      context: { rows: batch.rows, globalRows: batch.globalRows, scalars: scalarsOf(table, index) },
+    };
+  }
+
+  #addToSlot(slot: number, sums: Tensor): void {
+    const held = this.#slots.get(slot);
+    if (held === undefined) {
+      this.#slots.set(slot, sums);
+      return;
+    }
+    this.#slots.set(slot, tf.tidy(() => this.#combine(held, sums)));
+    held.dispose();
+    sums.dispose();
+  }
+
+  #combine(a: Tensor, b: Tensor): Tensor {
+    const layout = this.#step.sums;
+    if (layout.every(({ combine }) => combine === "sum")) return tf.add(a, b);
+    const parts: tf.Tensor1D[] = [];
+    let offset = 0;
+    for (const { size, combine } of layout) {
+      const left = a.slice([offset], [size]);
+      const right = b.slice([offset], [size]);
+      const joined = combine === "sum"
+        ? tf.add(left, right)
+        : combine === "max"
+        ? tf.maximum(left, right)
+        : tf.minimum(left, right);
+      parts.push(joined as tf.Tensor1D);
+      offset += size;
+    }
+    return tf.concat1d(parts);
+  }
+
+  async #read(output: Nested<Tensor>): Promise<Nested<HostArray>> {
+    const tensors = leaves(output);
+    const values = await Promise.all(tensors.map((tensor) => tensor.data()));
+    this.#device.check();
+    this.#outputs.delete(output);
+    const arrays = tensors.map((tensor, index): HostArray => ({
+      shape: tensor.shape,
+      dtype: tensor.dtype === "int32" || tensor.dtype === "bool" ? tensor.dtype : "float32",
+      values: values[index] as HostArray["values"],
+    }));
+    mapNested(output, (tensor) => tensor.dispose());
+    return packLike(output, arrays);
+  }
+
+  #states(): readonly StepVariable[] {
+    return this.#step.variables.filter(({ role }) => role === "state");
+  }
+}
+
+/** Random numbers of one step: those of the run's key at this step, whatever the execution that it is part of. */
+function stepRandom({ key, first }: StepTable, index: number): ReturnType<typeof hostRandomSource> {
+  return hostRandomSource(foldIn(key, first + index));
+}
+
+function scalarsOf({ columns, rows }: StepTable, index: number): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(columns.map((column, j) => [column, tf.scalar(rows[index]![j]!)]));
+}
+
+/** A batch of one row of zeros, shaped like an empty one. */
+function oneRow(batch: Batch): Batch {
+  const arrays = batch.source === undefined ? batch.arrays : batch.source.arrays;
+  const zero = (array: HostArray): HostArray => ({
+    ...array,
+    shape: [1, ...array.shape.slice(1)],
+    values: new (array.values.constructor as new (length: number) => HostArray["values"])(
+      array.shape.slice(1).reduce((product, size) => product * size, 1),
+    ),
+  });
+  return {
+    rows: 1,
+    globalRows: batch.globalRows,
+    arrays: {
+      x: mapNested(arrays.x, zero),
+      ...(arrays.y === undefined ? {} : { y: mapNested(arrays.y, zero) }),
+      ...(arrays.sampleWeight === undefined ? {} : { sampleWeight: mapNested(arrays.sampleWeight, zero) }),
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * One process, one device: the default strategy.
+ *
+ * @module
+ */
+import type { Device } from "../core/device.ts";
+import { DeviceError } from "../core/errors.ts";
+import type { Program } from "../core/executor.ts";
+import { Epochs } from "../core/run/epochs.ts";
+import { EpochSums } from "../core/run/epoch_sums.ts";
+import type { Registry } from "../core/registry.ts";
+import type { Logs } from "../core/step.ts";
+import { type Execution, type Plan, type Run, runInScope, type Strategy } from "../core/strategy.ts";
+import type { Feed } from "../core/batch.ts";
+import { WHOLE } from "../core/data/shard.ts";
+
+/** Options of `oneDevice`. */
+export interface OneDeviceOptions {
+  /**
+   * Where to run: a device's name, or a device. `"auto"` takes a WebGPU adapter that is real hardware, else the CPU,
+   * and says so.
+   *
+   * @default "auto"
+   */
+  readonly device?: string | Device;
+}
+
+/** How many executions may be waiting to be read: an epoch of fewer is read once. */
+const SLOTS = 1024;
+
+/**
+ * Trains on one device.
+ *
+ * @throws {DeviceError} From fit, evaluate and predict, if a device asked for by name is not there.
+ */
+export function oneDevice(options: OneDeviceOptions = {}): Strategy {
+  const { device: choice = "auto" } = options;
+  let device: Device | undefined;
+  const strategy: Strategy = {
+    name: "oneDevice",
+    replicas: 1,
+    chief: true,
+    scope: (create) => runInScope(strategy, create),
+    async open(registry) {
+      device ??= typeof choice === "object" ? choice : await chooseDevice(choice, registry);
+      await device.open();
+      device.activate();
+    },
+    async prepare(plan) {
+      if (device === undefined) throw new DeviceError("The strategy is not open: call open() before prepare().");
+      const program = await plan.executor.load(plan.step, { device, slots: SLOTS });
+      return new OneDeviceRun(plan, program, plan.data.open(WHOLE));
+    },
+    agree: (vote) => Promise.resolve(vote),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  return strategy;
+}
+
+async function chooseDevice(choice: string, registry: Registry): Promise<Device> {
+  if (choice !== "auto") return registry.create("devices", choice);
+  for (const name of registry.names("devices")) {
+    const device = registry.create("devices", name);
+    const { available, software } = await device.probe();
+    if (available && !software) return device;
+  }
+  return registry.create("devices", "cpu");
+}
+
+class OneDeviceRun implements Run {
+  readonly #plan: Plan;
+  readonly #program: Program;
+  readonly #feed: Feed;
+  readonly #epochs: Epochs;
+  readonly #sums: EpochSums;
+
+  constructor(plan: Plan, program: Program, feed: Feed) {
+    this.#plan = plan;
+    this.#program = program;
+    this.#feed = feed;
+    this.#epochs = new Epochs(plan, feed);
+    this.#sums = new EpochSums(plan.step, (slots) => program.sums(slots), SLOTS);
+  }
+
+  get steps(): number | undefined {
+    return this.#epochs.steps;
+  }
+
+  get exhausted(): boolean {
+    return this.#epochs.exhausted;
+  }
+
+  async *epoch(): AsyncGenerator<Execution> {
+    this.#sums.reset();
+    for await (const { first, batches, queued } of this.#epochs.next()) {
+      yield {
+        first,
+        steps: batches.length,
+        start: async () => {
+          const { step } = this.#plan;
+          const slot = await this.#sums.allot();
+          const { outputs } = await this.#program.run(batches, step.table(batches.length), slot);
+          step.advance(batches.length);
+          queued();
+          return { logs: this.#sums.logs(), outputs };
+        },
+      };
+    }
+  }
+
+  async settle(): Promise<Logs> {
+    const logs = await this.#sums.settle();
+    await this.#program.settle();
+    return logs;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#feed[Symbol.asyncDispose]();
+    await this.#program[Symbol.asyncDispose]();
+  }
+}
