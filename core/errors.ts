@@ -51,6 +51,7 @@ export type TraceErrorCode =
   | "unknown-kernel"
   | "stale-tensor"
   | "variable-created"
+  | "unlisted-read"
   | "unlisted-write"
   | "unrecognized-random"
   | "not-repeatable";

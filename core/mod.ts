@@ -88,7 +88,18 @@ export type {
   StepVariable,
   SumsSegment,
 } from "./step.ts";
-export { type Execution, getStrategy, type Plan, type Run, runInScope, type Started, type Strategy } from "./strategy.ts";
+export { type PerReplica, type ReduceOperation, reduceTensors } from "./per_replica.ts";
+export {
+  distributeBatches,
+  type Execution,
+  getStrategy,
+  type Plan,
+  replicaArgument,
+  type Run,
+  runInScope,
+  type Started,
+  type Strategy,
+} from "./strategy.ts";
 export { formatShape, type Shape, type Tensor, tf } from "./tf.ts";
 export type { CompileOptions, KnownNames, OptimizerChoice } from "./trainer/compile.ts";
 export type { LossChoice, LossSpec, LossWeights } from "./trainer/compiled_loss.ts";

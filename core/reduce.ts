@@ -81,12 +81,27 @@ export function applyMask(
   reduction: Reduction,
 ): Tensor | undefined {
   if (mask === undefined) return sampleWeight && tf.cast(sampleWeight, "float32");
-  const counts = tf.cast(tf.notEqual(mask, 0), "float32");
-  const averaged = reduction === "mean" || reduction === "sum_over_batch_size";
-  const weights = averaged ? tf.mul(counts, divideNoNan(tf.scalar(mask.size), tf.sum(counts))) : counts;
-  if (sampleWeight === undefined) return weights;
-  const [masked, given] = alignWeights(weights, tf.cast(sampleWeight, "float32"));
-  return tf.mul(masked, given);
+  // tfjs has no gradients for comparisons, and refuses to differentiate a loss that one leads to.
+  return withoutGradient(() => {
+    const counts = tf.cast(tf.notEqual(mask, 0), "float32");
+    const averaged = reduction === "mean" || reduction === "sum_over_batch_size";
+    const weights = averaged ? tf.mul(counts, divideNoNan(tf.scalar(mask.size), tf.sum(counts))) : counts;
+    if (sampleWeight === undefined) return weights;
+    const [masked, given] = alignWeights(weights, tf.cast(sampleWeight, "float32"));
+    return tf.mul(masked, given);
+  });
+}
+
+/**
+ * Computes something that the gradient does not go through, whatever it is computed from.
+ *
+ * @param compute Must make a new tensor.
+ */
+export function withoutGradient(compute: () => Tensor): Tensor {
+  return tf.customGrad((unused) => ({
+    value: compute(),
+    gradFunc: () => tf.zerosLike(unused as Tensor),
+  }))(tf.scalar(0));
 }
 
 /**
@@ -128,11 +143,7 @@ export function applyLoss(loss: Loss, yTrue: Tensor, yPred: Tensor, weighting: W
   const valid = loss.valid?.(yTrue, yPred, values);
   let { mask } = weighting;
   if (valid !== undefined) {
-    if (mask === undefined) mask = valid;
-    else {
-      const [both, own] = alignWeights(tf.notEqual(mask, 0), valid);
-      mask = tf.logicalAnd(both, own);
-    }
+    mask = mask === undefined ? valid : tf.logicalAnd(...alignWeights(tf.notEqual(mask, 0), valid));
   }
   return reduceLoss(values, { reduction: loss.reduction, sampleWeight: weighting.sampleWeight, mask });
 }

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import type { Dataset, HostArray } from "./batch.ts";
+import type { Batch, Dataset, HostArray } from "./batch.ts";
 import type { Executor } from "./executor.ts";
-import type { Nested } from "./nested.ts";
+import { isPlainObject, type Nested } from "./nested.ts";
 import type { Pending } from "./pending.ts";
+import type { PerReplica, ReduceOperation } from "./per_replica.ts";
 import type { Registry } from "./registry.ts";
 import type { Logs, Step } from "./step.ts";
+import type { Tensor } from "./tf.ts";
 
 /** Runs steps on one replica or many. Made by a factory; a model takes the current one when it is constructed. */
 export interface Strategy extends AsyncDisposable {
@@ -29,6 +31,18 @@ export interface Strategy extends AsyncDisposable {
   open(registry: Registry): Promise<void>;
   /** Gets ready to run a step over data. The loops call it once for each fit, evaluate or predict. */
   prepare(plan: Plan): Promise<Run>;
+  /** Runs a function once for each replica of this process; arguments that are `PerReplica` are taken apart. */
+  run<Args extends readonly unknown[], T>(body: (...args: Args) => T, ...args: Args): PerReplica<T>;
+  /**
+   * Reduces tensors over all replicas. Collective.
+   *
+   * @param axis `null` combines replicas elementwise; a number also reduces along that axis, and a mean then counts the
+   * true number of elements.
+   * @returns A new tensor of the caller's, the same on every replica.
+   */
+  reduce(operation: ReduceOperation, values: PerReplica<Tensor>, axis: number | null): Promise<Tensor>;
+  /** The batches of a data set, each cut into the parts of this process's replicas, larger parts first. */
+  distribute(data: Dataset): AsyncIterable<PerReplica<Batch>>;
   /** Whether any replica voted yes: how all of them stop together. Collective. */
   agree(vote: boolean): Promise<boolean>;
 }
@@ -109,5 +123,32 @@ export function runInScope<T>(strategy: Strategy, create: () => T): T {
     return create();
   } finally {
     current = outer;
+  }
+}
+
+/** One argument as one replica sees it. */
+export function replicaArgument(argument: unknown, replica: number): unknown {
+  const values = (argument as PerReplica<unknown> | undefined | null)?.values;
+  const isPerReplica = isPlainObject(argument) && Object.keys(argument).length === 1 && Array.isArray(values);
+  return isPerReplica ? values![replica] : argument;
+}
+
+/** The parts of every batch of one pass, for the replicas from `first` on. */
+export async function* distributeBatches(
+  data: Dataset,
+  replicas: { readonly first: number; readonly count: number; readonly of: number },
+): AsyncGenerator<PerReplica<Batch>> {
+  const feeds = Array.from(
+    { length: replicas.count },
+    (_, i) => data.open({ index: replicas.first + i, count: replicas.of }),
+  );
+  try {
+    while (true) {
+      const taken = await Promise.all(feeds.map((feed) => feed.next(1)));
+      if (taken.some((batches) => batches.length === 0)) return;
+      yield { values: taken.map(([batch]) => batch!) };
+    }
+  } finally {
+    for (const feed of feeds) await feed[Symbol.asyncDispose]();
   }
 }

@@ -10,7 +10,16 @@ import { Epochs } from "../core/run/epochs.ts";
 import { EpochSums } from "../core/run/epoch_sums.ts";
 import type { Registry } from "../core/registry.ts";
 import type { Logs } from "../core/step.ts";
-import { type Execution, type Plan, type Run, runInScope, type Strategy } from "../core/strategy.ts";
+import { reduceTensors } from "../core/per_replica.ts";
+import {
+  distributeBatches,
+  type Execution,
+  type Plan,
+  replicaArgument,
+  type Run,
+  runInScope,
+  type Strategy,
+} from "../core/strategy.ts";
 import type { Feed } from "../core/batch.ts";
 import { WHOLE } from "../core/data/shard.ts";
 
@@ -51,6 +60,11 @@ export function oneDevice(options: OneDeviceOptions = {}): Strategy {
       const program = await plan.executor.load(plan.step, { device, slots: SLOTS });
       return new OneDeviceRun(plan, program, plan.data.open(WHOLE));
     },
+    run: (body, ...args) => ({
+      values: [body(...args.map((arg) => replicaArgument(arg, 0)) as unknown as typeof args)],
+    }),
+    reduce: (operation, values, axis) => Promise.resolve(reduceTensors(operation, values, axis)),
+    distribute: (data) => distributeBatches(data, { first: 0, count: 1, of: 1 }),
     agree: (vote) => Promise.resolve(vote),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

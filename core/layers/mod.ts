@@ -3,27 +3,9 @@
  *
  * @module
  */
-import type { Tensor, tf } from "../tf.ts";
-import type { LayerCall, LayerResult, LayerVariableInfo } from "./types.ts";
 export type * from "./types.ts";
-export function applyLayer(_layer: tf.layers.Layer, _inputs: readonly Tensor[], _call: LayerCall): LayerResult {
-  throw new Error("being written");
-}
-export function adopt(_layer: tf.layers.Layer): void {
-  throw new Error("being written");
-}
-export function layerVariables(_layer: tf.layers.Layer, _path: string): readonly LayerVariableInfo[] {
-  throw new Error("being written");
-}
-export function layerLosses(_layer: tf.layers.Layer): readonly (() => Tensor)[] {
-  throw new Error("being written");
-}
-export function resetStates(_layer: tf.layers.Layer): void {
-  throw new Error("being written");
-}
-export function layerPath(_layer: tf.layers.Layer, _taken: Set<string>): string {
-  throw new Error("being written");
-}
-export function isContainer(_layer: tf.layers.Layer): _layer is tf.LayersModel {
-  throw new Error("being written");
-}
+export { adopt } from "./adopt.ts";
+export { applyLayer } from "./apply.ts";
+export { isContainer } from "./internals.ts";
+export { layerPath } from "./naming.ts";
+export { layerLosses, layerVariables, resetStates } from "./variables.ts";

@@ -96,7 +96,7 @@ export function sparseCategoricalCrossentropy(
   const labels = classNumbers(yTrue, prediction.shape.slice(0, -1), axis);
   if (ignoreClass !== undefined) {
     // Ones rather than zeros: probabilities that are normalised may not all be 0, even where nobody looks.
-    const ones = tf.onesLike(prediction);
+    const ones = tf.ones(prediction.shape);
     const counts = tf.notEqual(tf.mul(tf.expandDims(tf.cast(labels, "float32"), -1), ones), ignoreClass);
     prediction = tf.where(counts, prediction, ones);
   }

@@ -63,10 +63,10 @@ export interface HuberOptions {
  */
 export function huber(yTrue: Tensor, yPred: Tensor, { delta = 1 }: HuberOptions = {}): Tensor {
   const [target, prediction] = alignTargets(yTrue, yPred);
-  const error = tf.sub(prediction, target);
-  const size = absolute(error);
-  const linear = tf.sub(tf.mul(size, delta), 0.5 * delta * delta);
-  return tf.mean(tf.where(tf.lessEqual(size, delta), tf.mul(tf.square(error), 0.5), linear), -1);
+  const error = absolute(tf.sub(prediction, target));
+  // Without asking which case it is: tfjs cannot differentiate past a comparison.
+  const quadratic = tf.minimum(error, delta);
+  return tf.mean(tf.add(tf.mul(tf.square(quadratic), 0.5), tf.mul(tf.sub(error, quadratic), delta)), -1);
 }
 
 /**

@@ -1,0 +1,46 @@
+/**
+ * Trains a multilayer perceptron on the full MNIST: `deno task mnist`.
+ *
+ * Options: `--epochs N`, `--batch-size N`, `--device NAME`, `--executor NAME`, `--seed N`, `--plugin URL` (repeatable).
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { loadPlugins, setRandomSeed, tf } from "@stride/stride";
+import { earlyStopping } from "@stride/stride/callbacks";
+import { mnist } from "@stride/stride/data";
+import { oneDevice } from "@stride/stride/strategies";
+
+const args = parseArgs(Deno.args, {
+  string: ["epochs", "batch-size", "device", "executor", "seed", "plugin", "callback"],
+  collect: ["plugin", "callback"],
+  default: { epochs: "5", "batch-size": "128", device: "auto", executor: "auto" },
+});
+if (args.seed !== undefined) setRandomSeed(Number(args.seed));
+
+const { Model, registry } = await loadPlugins(args.plugin);
+const { train, test } = await mnist();
+
+class Perceptron extends Model {
+  #flatten = tf.layers.flatten();
+  #hidden = tf.layers.dense({ units: 128, activation: "relu" });
+  #head = tf.layers.dense({ units: 10, activation: "softmax" });
+
+  override call(x: tf.Tensor): tf.Tensor {
+    return this.apply(this.#head, this.apply(this.#hidden, this.apply(this.#flatten, x)));
+  }
+}
+
+const model = oneDevice({ device: args.device }).scope(() => new Perceptron());
+model.compile({ optimizer: "adam", loss: "crossentropy", metrics: ["accuracy"], executor: args.executor });
+await model.fit(train, {
+  epochs: Number(args.epochs),
+  batchSize: Number(args["batch-size"]),
+  validationSplit: 0.1,
+  callbacks: [
+    earlyStopping({ patience: 1, restoreBestWeights: true }),
+    ...args.callback.map((name: string) => registry.create("callbacks", name)),
+  ],
+});
+const { loss, accuracy } = await model.evaluate(test, { batchSize: 1000, verbose: 0 });
+console.log(`Test: loss ${loss!.toFixed(4)}, accuracy ${(100 * accuracy!).toFixed(2)} %`);
