@@ -33,3 +33,15 @@ export interface Device {
   /** Throws the error that ended the device, if something did. Executors call it after each execution. */
   check(): void;
 }
+
+/** Where devices are looked up by name. */
+export interface DeviceCatalog {
+  /** The known names, in the order in which `"auto"` tries them. */
+  names(): readonly string[];
+  /**
+   * Makes a device.
+   *
+   * @throws {RangeError} If the name is unknown.
+   */
+  create(name: string): Device;
+}

@@ -38,15 +38,13 @@ export { type ArrayInput, type NestedNumbers, toHostArray } from "./data/host_ar
 export { shardRange } from "./data/shard.ts";
 export type { ArraySource, BatchItem, DataSource, TfDataset } from "./data/source.ts";
 export { type OpenPass, StreamDataset } from "./data/stream_dataset.ts";
-export type { Device, DeviceProbe } from "./device.ts";
+export type { Device, DeviceCatalog, DeviceProbe } from "./device.ts";
 export { CallbackError, DeviceError, TraceError, type TraceErrorCode } from "./errors.ts";
 export type { Exchange, Executor, LoadOptions, Program, ProgramRun } from "./executor.ts";
 export { History } from "./history.ts";
 export type { LayerVariableInfo } from "./layers/types.ts";
-export type { EvaluateOptions } from "./loops/evaluate.ts";
-export type { FitOptions } from "./loops/fit.ts";
 export type { OnBatchOptions } from "./loops/on_batch.ts";
-export type { PredictOptions } from "./loops/predict.ts";
+export type { EvaluateOptions, FitOptions, PredictOptions } from "./loops/options.ts";
 export type { Verbose } from "./loops/verbose.ts";
 export type { Loss, LossFunction, Reduction } from "./loss.ts";
 export { meanMetric } from "./mean_metric.ts";

@@ -10,10 +10,11 @@ import type { ArraySource, DataSource } from "./data/source.ts";
 import type { Executor } from "./executor.ts";
 import type { History } from "./history.ts";
 import { applyLayer, isContainer, resetStates } from "./layers/mod.ts";
-import { evaluateLoop, type EvaluateOptions } from "./loops/evaluate.ts";
-import { fitLoop, type FitOptions } from "./loops/fit.ts";
+import { evaluateLoop } from "./loops/evaluate.ts";
+import { fitLoop } from "./loops/fit.ts";
 import { type OnBatchOptions, OnBatchRuns } from "./loops/on_batch.ts";
-import { predictLoop, type PredictOptions } from "./loops/predict.ts";
+import type { EvaluateOptions, FitOptions, PredictOptions } from "./loops/options.ts";
+import { predictLoop } from "./loops/predict.ts";
 import type { Trainee } from "./loops/trainee.ts";
 import { leaves, mapNested, type Nested } from "./nested.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -535,7 +536,7 @@ export class Model {
         (this.#predictExecutor ??= this.#registry.create("executors", "auto")),
       key: this.#key ??= newRandomKey(),
       prepare: async (data: Dataset, kind: StepKind) => {
-        await strategy.open(this.#registry);
+        await strategy.open(this.#registry.devices);
         await this.#buildFrom(data, kind);
         return this.#step(kind);
       },

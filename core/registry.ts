@@ -4,7 +4,7 @@
  * @module
  */
 import type { Callback } from "./callback.ts";
-import type { Device } from "./device.ts";
+import type { Device, DeviceCatalog } from "./device.ts";
 import type { Executor } from "./executor.ts";
 import type { Loss } from "./loss.ts";
 import type { Metric } from "./metric.ts";
@@ -113,6 +113,11 @@ export class Registry {
     return [...this.#entries].filter(([key]) => key.startsWith(prefix)).map(([, entry]) => entry.name);
   }
 
+  /** The devices by name, for strategies. */
+  get devices(): DeviceCatalog {
+    return { names: () => this.names("devices"), create: (name) => this.create("devices", name) };
+  }
+
   /**
    * Makes what a name stands for.
    *
@@ -126,7 +131,7 @@ export class Registry {
         `Unknown ${SINGULAR[kind]} "${name}". ` +
           (known.length > 0
             ? `Known: ${known.join(", ")}.`
-            : `No ${kind} are registered: import Model from "@stride/stride" rather than from its core, or add a plugin with \`use\`.`),
+            : `No ${kind} are registered: use the Model of @stride/stride rather than its core's, or add a plugin with \`use\`.`),
       );
     }
     return entry.create(options) as PluginKinds[K];

@@ -4,11 +4,11 @@
  * @module
  */
 import type { Batch, Dataset, HostArray } from "./batch.ts";
+import type { DeviceCatalog } from "./device.ts";
 import type { Executor } from "./executor.ts";
 import { isPlainObject, type Nested } from "./nested.ts";
 import type { Pending } from "./pending.ts";
 import type { PerReplica, ReduceOperation } from "./per_replica.ts";
-import type { Registry } from "./registry.ts";
 import type { Logs, Step } from "./step.ts";
 import type { Tensor } from "./tf.ts";
 
@@ -25,10 +25,10 @@ export interface Strategy extends AsyncDisposable {
   /**
    * Opens this replica's device and makes it current, so that variables can be made on it. Again is free.
    *
-   * @param registry Where devices are looked up by name.
+   * @param devices Where devices are looked up by name.
    * @throws {DeviceError} If a device asked for by name is not there.
    */
-  open(registry: Registry): Promise<void>;
+  open(devices: DeviceCatalog): Promise<void>;
   /** Gets ready to run a step over data. The loops call it once for each fit, evaluate or predict. */
   prepare(plan: Plan): Promise<Run>;
   /** Runs a function once for each replica of this process; arguments that are `PerReplica` are taken apart. */

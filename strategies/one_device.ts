@@ -3,12 +3,11 @@
  *
  * @module
  */
-import type { Device } from "../core/device.ts";
+import type { Device, DeviceCatalog } from "../core/device.ts";
 import { DeviceError } from "../core/errors.ts";
 import type { Program } from "../core/executor.ts";
 import { Epochs } from "../core/run/epochs.ts";
 import { EpochSums } from "../core/run/epoch_sums.ts";
-import type { Registry } from "../core/registry.ts";
 import type { Logs } from "../core/step.ts";
 import { reduceTensors } from "../core/per_replica.ts";
 import {
@@ -50,8 +49,8 @@ export function oneDevice(options: OneDeviceOptions = {}): Strategy {
     replicas: 1,
     chief: true,
     scope: (create) => runInScope(strategy, create),
-    async open(registry) {
-      device ??= typeof choice === "object" ? choice : await chooseDevice(choice, registry);
+    async open(devices) {
+      device ??= typeof choice === "object" ? choice : await chooseDevice(choice, devices);
       await device.open();
       device.activate();
     },
@@ -71,14 +70,14 @@ export function oneDevice(options: OneDeviceOptions = {}): Strategy {
   return strategy;
 }
 
-async function chooseDevice(choice: string, registry: Registry): Promise<Device> {
-  if (choice !== "auto") return registry.create("devices", choice);
-  for (const name of registry.names("devices")) {
-    const device = registry.create("devices", name);
+async function chooseDevice(choice: string, devices: DeviceCatalog): Promise<Device> {
+  if (choice !== "auto") return devices.create(choice);
+  for (const name of devices.names()) {
+    const device = devices.create(name);
     const { available, software } = await device.probe();
     if (available && !software) return device;
   }
-  return registry.create("devices", "cpu");
+  return devices.create("cpu");
 }
 
 class OneDeviceRun implements Run {

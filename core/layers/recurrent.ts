@@ -146,10 +146,12 @@ function loop(own: RecurrentInternals, x: Tensor, initial: readonly Tensor[], ma
   for (let index = 0; index < steps.length; index++) {
     const time = own.goBackwards ? steps.length - 1 - index : index;
     const before = states;
-    const [output, ...after] = tf.tidy(() => {
-      const [output, ...after] = toList(cell.call([steps[time]!, ...before], { training }));
-      return masks === undefined ? [output!, ...after] : carryOver(masks, time, output!, after, before, outputs.at(-1));
-    });
+    const ran = tf.tidy(() => toList(cell.call([steps[time]!, ...before], { training })));
+    // Widened masks serve all steps: they are made outside of the tidy of one.
+    masks?.prepare(ran.map(({ shape }) => shape));
+    const [output, ...after] = masks === undefined
+      ? ran
+      : tf.tidy(() => carryOver(masks, time, ran[0]!, ran.slice(1), before, outputs.at(-1)));
     states = after;
     outputs.push(output!);
   }
@@ -182,15 +184,19 @@ class StepMasks {
     this.#mask = trailing.length > 0 ? tf.max(mask.cast("float32"), trailing) : mask.cast("float32");
   }
 
-  at(time: number, shape: readonly number[]): Tensor {
-    const key = shape.join();
-    let steps = this.#steps.get(key);
-    if (steps === undefined) {
+  /** Widens the mask to the shapes of a step's output and states. */
+  prepare(shapes: readonly (readonly number[])[]): void {
+    for (const shape of shapes) {
+      const key = shape.join();
+      if (this.#steps.has(key)) continue;
       const [batch, length] = this.#mask.shape;
       const column = tf.reshape(this.#mask, [batch!, length!, ...shape.slice(1).map(() => 1)]);
-      steps = tf.unstack(tf.greater(tf.tile(column, [1, 1, ...shape.slice(1)]), 0.5), 1);
-      this.#steps.set(key, steps);
+      this.#steps.set(key, tf.unstack(tf.greater(tf.tile(column, [1, 1, ...shape.slice(1)]), 0.5), 1));
     }
-    return steps[time]!;
+  }
+
+  /** The mask of one step, for a shape that was prepared. */
+  at(time: number, shape: readonly number[]): Tensor {
+    return this.#steps.get(shape.join())![time]!;
   }
 }

@@ -14,7 +14,7 @@ import {
   streamDataset,
 } from "../data/source.ts";
 import { foldIn } from "../random.ts";
-import type { FitOptions } from "./fit.ts";
+import type { FitOptions } from "./options.ts";
 import type { Trainee } from "./trainee.ts";
 
 /** What fit trains and validates on. */

@@ -3,27 +3,13 @@
  *
  * @module
  */
-import type { Callback } from "../callback.ts";
 import type { DataSource } from "../data/source.ts";
 import type { Logs } from "../step.ts";
 import type { Run } from "../strategy.ts";
 import { evaluationData } from "./data.ts";
+import type { EvaluateOptions } from "./options.ts";
 import { startRun, type Trainee } from "./trainee.ts";
-import { resolveVerbose, type RunCallbacks, runCallbacks, type Verbose, warnOnce } from "./verbose.ts";
-
-/** The arguments of evaluate. */
-export interface EvaluateOptions {
-  /** Samples in a batch; arrays only. @default 32 */
-  readonly batchSize?: number;
-  /** @default "auto" */
-  readonly verbose?: Verbose;
-  /** How many batches to evaluate. @default all */
-  readonly steps?: number;
-  /** @default none */
-  readonly callbacks?: readonly Callback[];
-  /** Rejects with its reason when it aborts. @default none */
-  readonly signal?: AbortSignal;
-}
+import { resolveVerbose, type RunCallbacks, runCallbacks, warnOnce } from "./verbose.ts";
 
 /** Runs evaluate. */
 export async function evaluateLoop(trainee: Trainee, data: DataSource, options: EvaluateOptions): Promise<Logs> {

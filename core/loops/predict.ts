@@ -4,29 +4,15 @@
  * @module
  */
 import type { HostArray } from "../batch.ts";
-import type { Callback } from "../callback.ts";
 import { rowSize } from "../data/host_array.ts";
 import type { DataSource } from "../data/source.ts";
 import { toTensor } from "../data/batch_tensors.ts";
 import { leaves, type Nested, packLike } from "../nested.ts";
 import { type Tensor, tf } from "../tf.ts";
 import { evaluationData } from "./data.ts";
+import type { PredictOptions } from "./options.ts";
 import { startRun, type Trainee } from "./trainee.ts";
-import { resolveVerbose, runCallbacks, type Verbose, warnOnce } from "./verbose.ts";
-
-/** The arguments of predict. */
-export interface PredictOptions {
-  /** Samples in a batch; arrays only. @default 32 */
-  readonly batchSize?: number;
-  /** @default "auto" */
-  readonly verbose?: Verbose;
-  /** How many batches to predict. @default all */
-  readonly steps?: number;
-  /** @default none */
-  readonly callbacks?: readonly Callback[];
-  /** Rejects with its reason when it aborts. @default none */
-  readonly signal?: AbortSignal;
-}
+import { resolveVerbose, runCallbacks, warnOnce } from "./verbose.ts";
 
 /** Runs predict. */
 export async function predictLoop(
