@@ -128,6 +128,16 @@ export class Model {
     if (!isContainer(layers)) {
       throw new TypeError("Cannot make a model: expected a tf.sequential or tf.model; extend Model for anything else.");
     }
+    // A Sequential knows its inputs and outputs by name once its graph is made.
+    if (!layers.built) {
+      const [input] = layers.inputs ?? [];
+      if (input === undefined) {
+        throw new TypeError(
+          `Cannot make a model from "${layers.name}": it has no layers; add some, the first with an inputShape.`,
+        );
+      }
+      layers.build(input.shape);
+    }
     // deno-lint-ignore no-this-alias -- the class to extend, with its registry.
     const Base: typeof Model = this;
     const Layered = class extends Base {
@@ -290,18 +300,21 @@ export class Model {
   gradients(loss: () => Tensor, variables?: readonly tf.Variable[]): StepResult {
     const list = variables ?? this.#phaseVariables ?? this.#trainable().map(({ variable }) => variable);
     const lossScale = activeScope()?.lossScale ?? 1;
+    const scalarLoss = (): Tensor => {
+      const computed = loss();
+      if (!(computed instanceof tf.Tensor) || computed.rank !== 0) {
+        throw new TypeError(
+          `Cannot take gradients: the loss must be a scalar tensor; found ${
+            computed instanceof tf.Tensor ? `shape ${formatShape(computed.shape)}` : String(computed)
+          }.`,
+        );
+      }
+      return computed;
+    };
+    // tfjs refuses an empty list, but a model may be frozen or have no weights.
+    if (list.length === 0) return { loss: tf.tidy(scalarLoss), gradients: new Map() };
     const { value, grads } = tf.engine().gradients(
-      () => {
-        const computed = loss();
-        if (!(computed instanceof tf.Tensor) || computed.rank !== 0) {
-          throw new TypeError(
-            `Cannot take gradients: the loss must be a scalar tensor; found ${
-              computed instanceof tf.Tensor ? `shape ${formatShape(computed.shape)}` : String(computed)
-            }.`,
-          );
-        }
-        return lossScale === 1 ? computed : tf.mul(computed, lossScale);
-      },
+      () => lossScale === 1 ? scalarLoss() : tf.mul(scalarLoss(), lossScale),
       [...list],
       undefined as unknown as Tensor,
       true,

@@ -1,7 +1,8 @@
 /**
  * Trains a multilayer perceptron on the full MNIST: `deno task mnist`.
  *
- * Options: `--epochs N`, `--batch-size N`, `--device NAME`, `--executor NAME`, `--seed N`, `--plugin URL` (repeatable).
+ * Options: `--epochs N`, `--batch-size N`, `--device NAME`, `--executor NAME`, `--seed N`; `--plugin URL` loads a plugin,
+ * and `--callback NAME`, `--metric NAME` and `--strategy NAME` use what it brings.
  *
  * @module
  */
@@ -12,8 +13,8 @@ import { mnist } from "@stride/stride/data";
 import { oneDevice } from "@stride/stride/strategies";
 
 const args = parseArgs(Deno.args, {
-  string: ["epochs", "batch-size", "device", "executor", "seed", "plugin", "callback"],
-  collect: ["plugin", "callback"],
+  string: ["epochs", "batch-size", "device", "executor", "seed", "plugin", "callback", "metric", "strategy"],
+  collect: ["plugin", "callback", "metric"],
   default: { epochs: "5", "batch-size": "128", device: "auto", executor: "auto" },
 });
 if (args.seed !== undefined) setRandomSeed(Number(args.seed));
@@ -31,8 +32,14 @@ class Perceptron extends Model {
   }
 }
 
-const model = oneDevice({ device: args.device }).scope(() => new Perceptron());
-model.compile({ optimizer: "adam", loss: "crossentropy", metrics: ["accuracy"], executor: args.executor });
+const strategy = args.strategy ? registry.create("strategies", args.strategy) : oneDevice({ device: args.device });
+const model = strategy.scope(() => new Perceptron());
+model.compile({
+  optimizer: "adam",
+  loss: "crossentropy",
+  metrics: ["accuracy", ...args.metric],
+  executor: args.executor,
+});
 await model.fit(train, {
   epochs: Number(args.epochs),
   batchSize: Number(args["batch-size"]),

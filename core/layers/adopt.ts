@@ -10,8 +10,12 @@
  * @module
  */
 import type { tf } from "../tf.ts";
+import { adoptCategoryEncoding } from "./category_encoding.ts";
 import { currentCall } from "./context.ts";
+import { adoptConvolution } from "./convolution.ts";
+import { registerGradients } from "./gradients.ts";
 import { type Adopted, isReal, reportActivity, runLayer } from "./graph.ts";
+import { adoptImages } from "./images.ts";
 import {
   bare,
   type CallArguments,
@@ -27,6 +31,7 @@ import { adoptNoise } from "./noise.ts";
 import { adoptNormalization } from "./normalization.ts";
 import { adoptRecurrent } from "./recurrent.ts";
 import { adoptCell } from "./recurrent_cells.ts";
+import { adoptSoftmax } from "./softmax.ts";
 import { sublayers } from "./sublayers.ts";
 import { adoptTimeDistributed } from "./wrappers.ts";
 
@@ -41,17 +46,6 @@ const records = new WeakMap<tf.layers.Layer, Kept>();
  * was added since. The layer stays one of tfjs's: it can be saved, wired into graphs and used without Stride.
  *
  * A layer with an `activityRegularizer` must be adopted before it is added to a model: tfjs refuses to wire it.
- *
- * @example
- * ```ts
- * import { adopt, tf } from "@stride/stride/core";
- * import { assertEquals } from "@std/assert";
- *
- * const hidden = tf.layers.dense({ units: 4, inputShape: [2], activityRegularizer: tf.regularizers.l2({ l2: 0.1 }) });
- * adopt(hidden);
- * const model = tf.sequential({ layers: [hidden] });
- * assertEquals(model.outputs[0]!.shape, [null, 4]);
- * ```
  */
 export function adopt(layer: tf.layers.Layer): void {
   adopted(layer);
@@ -71,6 +65,7 @@ export function adopted(layer: tf.layers.Layer): Adopted {
 }
 
 function change(layer: tf.layers.Layer, record: Kept): void {
+  registerGradients();
   const own = internals(layer);
   adoptMasks(layer);
   adoptNoise(layer);
@@ -78,6 +73,10 @@ function change(layer: tf.layers.Layer, record: Kept): void {
   adoptRecurrent(layer);
   adoptCell(layer);
   adoptTimeDistributed(layer);
+  adoptSoftmax(layer);
+  adoptConvolution(layer);
+  adoptImages(layer);
+  adoptCategoryEncoding(layer);
   freezeInside(layer);
   if (isContainer(layer)) {
     own.call = (inputs, args) => bare(runLayer(layer, toList(inputs), args, adopted).outputs);

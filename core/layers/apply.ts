@@ -19,20 +19,6 @@ import type { LayerCall, LayerResult } from "./types.ts";
  * @param inputs One for each input, in the layer's order.
  * @param call What the layer is told. Without `masks`, the masks count that a layer before attached to the inputs.
  * @throws {TypeError} If the number or shapes of the inputs are not what the model declares.
- *
- * @example
- * ```ts
- * import { applyLayer, tf } from "@stride/stride/core";
- * import { assertEquals } from "@std/assert";
- *
- * const embedding = tf.layers.embedding({ inputDim: 5, outputDim: 2, maskZero: true });
- * const { outputs, masks } = applyLayer(embedding, [tf.tensor2d([[3, 0]], [1, 2], "int32")], {
- *   training: false,
- *   addLoss: () => {},
- * });
- * assertEquals(outputs[0]!.shape, [1, 2, 2]);
- * assertEquals([...await masks[0]!.data()], [1, 0]);
- * ```
  */
 export function applyLayer(layer: tf.layers.Layer, inputs: readonly Tensor[], call: LayerCall): LayerResult {
   const { training, masks, initialState } = call;

@@ -125,19 +125,50 @@ export interface AxisInternals extends LayerInternals {
   readonly axis: number | readonly number[];
 }
 
+/** A convolution. */
+export interface ConvolutionInternals extends LayerInternals {
+  readonly padding: string;
+  readonly dataFormat: string;
+  readonly kernelSize: readonly number[];
+  readonly dilationRate: number | readonly number[];
+  readonly kernel: tf.LayerVariable | null;
+  readonly depthwiseKernel?: tf.LayerVariable | null;
+}
+
+/** A layer that resizes or crops images. */
+export interface ImageInternals extends LayerInternals {
+  readonly size: readonly number[];
+  readonly height: number;
+  readonly width: number;
+  readonly dataFormat: string;
+  readonly interpolation: "nearest" | "bilinear";
+  readonly cropToAspectRatio?: boolean;
+}
+
+/** CategoryEncoding. */
+export interface EncodingInternals extends LayerInternals {
+  readonly numTokens: number;
+  readonly outputMode: "multiHot" | "oneHot" | "count";
+}
+
 /** Looks at a layer as what its class makes it. The caller has checked the class. */
 export function internals<T extends LayerInternals = LayerInternals>(layer: tf.layers.Layer): T {
   return layer as unknown as T;
 }
 
-/** A tensor with the mask that tfjs and Stride attach to what a layer gives. */
+// Not tfjs's own `kerasMask`: a tensor disposes the mask that it finds there, although others share it.
+const attached = new WeakMap<Tensor, Tensor>();
+
+/** The mask of what a layer gave. */
 export function attachedMask(tensor: Tensor): Tensor | null {
-  return (tensor as { kerasMask?: Tensor | null }).kerasMask ?? null;
+  const mask = attached.get(tensor);
+  return mask === undefined || mask.isDisposed ? null : mask;
 }
 
 /** Attaches a mask to a tensor, so that a layer called on it inside another layer finds it. */
 export function attachMask(tensor: Tensor, mask: Tensor | null): void {
-  (tensor as { kerasMask?: Tensor | null }).kerasMask = mask;
+  if (mask === null) attached.delete(tensor);
+  else attached.set(tensor, mask);
 }
 
 /** The class in which a layer's method is written, by the name that it is registered under; `""` for none of its own. */

@@ -22,7 +22,7 @@ const PASS_ON: ReadonlySet<string> = new Set(["ELU", "LeakyReLU", "PReLU", "Resc
 /** Gives a layer Keras's rules for masks, where tfjs's differ. */
 export function adoptMasks(layer: tf.layers.Layer): void {
   const own = internals(layer);
-  // tfjs attaches masks computed without the input's own mask; Stride attaches the right ones.
+  // tfjs computes masks without the input's own, and ties their lives to the tensors that they hang on.
   own.setMaskMetadata = () => {};
   if (PASS_ON.has(className(layer)) && methodOwner(layer, "computeMask") === "") own.supportsMasking = true;
   switch (methodOwner(layer, "computeMask")) {
@@ -39,7 +39,6 @@ export function adoptMasks(layer: tf.layers.Layer): void {
         own.computeMask = (_inputs, mask) => anyOf(toList(mask ?? null));
       }
   }
-  if (methodOwner(layer, "call") === "Softmax") adoptSoftmax(layer);
   if (methodOwner(layer, "call") === "GlobalAveragePooling1D") adoptGlobalAveragePooling(layer);
 }
 
@@ -91,22 +90,6 @@ function concatenated(inputs: readonly Tensor[], masks: readonly (Tensor | null)
     return mask.rank < input.rank ? tf.mul(tf.expandDims(mask.cast("float32"), -1), ones) : mask.cast("float32");
   });
   return tf.greater(tf.max(tf.concat(full, axis), -1), 0.5);
-}
-
-function adoptSoftmax(layer: tf.layers.Layer): void {
-  const own = internals<AxisInternals>(layer);
-  const original = own.call.bind(layer);
-  own.call = (inputs, args) => {
-    const mask = first<Tensor | null>(args.mask ?? null);
-    if (mask === null) return original(inputs, {});
-    return tf.tidy(() => {
-      const x = first(inputs);
-      const keep = tf.mul(mask.cast("float32"), tf.ones(x.shape));
-      // Shifting by a large number rather than by infinity keeps rows that are masked throughout free of NaN.
-      const shifted = tf.add(x, tf.mul(tf.sub(keep, 1), 1e9));
-      return tf.mul(first(original(shifted, {})), keep);
-    });
-  };
 }
 
 function adoptGlobalAveragePooling(layer: tf.layers.Layer): void {

@@ -12,18 +12,6 @@ import { className, isContainer } from "./internals.ts";
  *
  * @param layer The layer.
  * @param taken Segments in use beside it; the new one is added.
- *
- * @example
- * ```ts
- * import { layerPath } from "@stride/stride/core";
- * import { tf } from "@stride/stride/core";
- * import { assertEquals } from "@std/assert";
- *
- * const taken = new Set<string>();
- * assertEquals(layerPath(tf.layers.dense({ units: 1 }), taken), "dense");
- * assertEquals(layerPath(tf.layers.dense({ units: 1 }), taken), "dense_1");
- * assertEquals(layerPath(tf.layers.dense({ units: 1, name: "head" }), taken), "head");
- * ```
  */
 export function layerPath(layer: tf.layers.Layer, taken: Set<string>): string {
   const base = isMadeUp(layer) ? snakeCase(className(layer)) : layer.name.replaceAll("/", "_");

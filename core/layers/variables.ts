@@ -15,24 +15,6 @@ import type { LayerVariableInfo } from "./types.ts";
  *
  * @param layer A built layer. One that is not built has no variables yet.
  * @param path Where the layer stands in the model; `""` for the model itself.
- *
- * @example
- * ```ts
- * import { layerVariables, tf } from "@stride/stride/core";
- * import { assertEquals } from "@std/assert";
- *
- * const model = tf.sequential({
- *   layers: [tf.layers.dense({ units: 2, inputShape: [3] }), tf.layers.batchNormalization()],
- * });
- * assertEquals(layerVariables(model, "").map(({ path }) => path), [
- *   "dense/kernel",
- *   "dense/bias",
- *   "batch_normalization/gamma",
- *   "batch_normalization/beta",
- *   "batch_normalization/moving_mean",
- *   "batch_normalization/moving_variance",
- * ]);
- * ```
  */
 export function layerVariables(layer: tf.layers.Layer, path: string): readonly LayerVariableInfo[] {
   const found: LayerVariableInfo[] = [];

@@ -13,7 +13,7 @@ import { fitData } from "./data.ts";
 import { evaluateRun } from "./evaluate.ts";
 import type { FitOptions } from "./options.ts";
 import { startRun, type Trainee } from "./trainee.ts";
-import { resolveVerbose, type RunCallbacks, runCallbacks, warnOnce } from "./verbose.ts";
+import { resolveVerbose, type RunCallbacks, runCallbacks, warnAlways, warnOnce } from "./verbose.ts";
 
 /** Runs fit. `remember` is told the history before training starts. */
 export async function fitLoop(
@@ -31,10 +31,11 @@ export async function fitLoop(
   await using run = await startRun(trainee, {
     kind: "train",
     data: sets.train,
-    warn,
+    // Data that run short are worth a warning each epoch, as in Keras.
+    warn: warnAlways,
     ...(options.stepsPerEpoch === undefined ? {} : { stepsPerEpoch: options.stepsPerEpoch }),
   });
-  await using validation = await validationRun(trainee, sets.validation, options, warn);
+  await using validation = await validationRun(trainee, sets.validation, options);
   const params: RunParams = {
     epochs,
     initialEpoch,
@@ -57,8 +58,11 @@ export async function fitLoop(
       warn(`Your input ran out of data: it can be read only once, so training stops before epoch ${epoch + 1}.`);
       break;
     }
-    if (validation !== undefined && validates(options.validationFreq, epoch)) {
+    if (validation !== undefined && validates(options.validationFreq, epoch) && !validation.run.exhausted) {
       const values = await evaluateRun(trainee, validation.run, callbacks, { ...(signal ? { signal } : {}) });
+      if (validation.run.exhausted) {
+        warn("Validation ends here: its data can be read only once. Pass arrays, or a function that opens them anew.");
+      }
       for (const [name, value] of Object.entries(values)) logs[`val_${name}`] = value;
     }
     await list.call("onEpochEnd", { epoch, logs });
@@ -100,14 +104,13 @@ async function validationRun(
   trainee: Trainee,
   data: Dataset | undefined,
   options: FitOptions,
-  warn: (message: string) => void,
 ): Promise<{ readonly run: Run } & AsyncDisposable | undefined> {
   if (data === undefined) return undefined;
   const run = await startRun(trainee, {
     kind: "test",
     data,
     restart: true,
-    warn,
+    warn: warnAlways,
     ...(options.validationSteps === undefined ? {} : { stepsPerEpoch: options.validationSteps }),
   });
   return { run, [Symbol.asyncDispose]: () => run[Symbol.asyncDispose]() };

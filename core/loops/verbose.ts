@@ -49,6 +49,11 @@ export function warnOnce(): (message: string) => void {
   return (message) => {
     if (told.has(message)) return;
     told.add(message);
-    console.warn(`Warning: ${message}`);
+    warnAlways(message);
   };
+}
+
+/** Warns, whatever was said before. */
+export function warnAlways(message: string): void {
+  console.warn(`Warning: ${message}`);
 }

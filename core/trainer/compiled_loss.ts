@@ -147,7 +147,9 @@ function isChoice(spec: LossSpec): spec is LossChoice {
 }
 
 function isLoss(value: unknown): value is Loss {
-  return typeof value === "object" && value !== null && typeof (value as Loss).values === "function";
+  // Arrays have a method `values` too.
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    typeof (value as Loss).values === "function";
 }
 
 function allChoices(spec: LossSpec): readonly (LossChoice | null)[] {

@@ -6,7 +6,7 @@
  * @module
  */
 import { formatShape, type Tensor, tf } from "../tf.ts";
-import { alignTargets, axisToEnd, checkSameShape, EPSILON } from "./prepare.ts";
+import { alignTargets, axisToEnd, checkSameShape, EPSILON, oneHot } from "./prepare.ts";
 
 /** Options of `binaryCrossentropy` and `categoricalCrossentropy`. */
 export interface CrossentropyOptions {
@@ -100,7 +100,7 @@ export function sparseCategoricalCrossentropy(
     const counts = tf.notEqual(tf.mul(tf.expandDims(tf.cast(labels, "float32"), -1), ones), ignoreClass);
     prediction = tf.where(counts, prediction, ones);
   }
-  const target = tf.oneHot(labels, prediction.shape.at(-1) as number, 1, 0, "float32");
+  const target = oneHot(labels, prediction.shape.at(-1) as number);
   const values = tf.neg(tf.sum(tf.mul(target, logProbability(prediction, fromLogits)), -1));
   if (ignoreClass === undefined) return values;
   return tf.mul(values, tf.cast(tf.notEqual(labels, ignoreClass), "float32"));

@@ -72,3 +72,13 @@ export function axisToEnd(x: Tensor, axis: number): Tensor {
   if (from === x.rank - 1) return x;
   return tf.transpose(x, [...x.shape.map((_, index) => index).filter((index) => index !== from), from]);
 }
+
+/**
+ * One-hot rows, float32; zeros for classes that do not exist. tfjs's own refuses a single class.
+ *
+ * @param labels `[…]`, int32. @returns `[…, classes]`.
+ */
+export function oneHot(labels: Tensor, classes: number): Tensor {
+  if (classes === 1) return tf.cast(tf.expandDims(tf.equal(labels, 0), -1), "float32");
+  return tf.oneHot(labels, classes, 1, 0, "float32");
+}

@@ -8,8 +8,8 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { type CaseResult, failed } from "./compare.ts";
-import { runLossTable } from "./loss_table.ts";
-import { runMetricTable } from "./metric_table.ts";
+import { lossTable } from "./loss_table.ts";
+import { metricTable } from "./metric_table.ts";
 import { runTraceCase, type TraceEntry } from "./trace_case.ts";
 import { runTrainingCase, type RunWith, type TrainingCase } from "./training_case.ts";
 
@@ -29,8 +29,8 @@ export async function* runFile(path: string, runWith: RunWith): AsyncGenerator<C
       return failed(name, cause);
     }
   };
-  if (Array.isArray(content) && content.length > 0 && "loss" in content[0]) yield* runLossTable(content);
-  else if (Array.isArray(content) && content.length > 0 && "metric" in content[0]) yield* runMetricTable(content);
+  if (Array.isArray(content) && content.length > 0 && "loss" in content[0]) yield* lossTable(content);
+  else if (Array.isArray(content) && content.length > 0 && "metric" in content[0]) yield* metricTable(content);
   else if (isTraining(content)) yield await attempt(content.name, () => runTrainingCase(content, runWith));
   else if (typeof content === "object" && content !== null && Object.values(content).every(Array.isArray)) {
     for (const [name, trace] of Object.entries(content as Record<string, TraceEntry[]>)) {

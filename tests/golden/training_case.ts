@@ -159,7 +159,7 @@ async function comparePredictions(
     const size = array.values.length / array.shape[0]!;
     return { ...array, shape: [5, ...array.shape.slice(1)], values: array.values.slice(0, 5 * size) };
   };
-  const input = "values" in x && !("values" in (x.values as object))
+  const input = ArrayBuffer.isView(x.values)
     ? first5(x as HostArray)
     : Object.fromEntries(Object.entries(x as Record<string, HostArray>).map(([name, array]) => [name, first5(array)]));
   const predicted = await model.predict<Tensor | Tensor[]>({ x: input }, { verbose: 0 });
