@@ -204,6 +204,18 @@ export function testOptimizerContract(name: string, create: () => Optimizer): vo
     takeSteps(optimizer, variables, 1);
     release();
   });
+
+  test("never lets two variables share data, so that each can be updated in place", () => {
+    const { optimizer, variables, slots, release } = setUp(create);
+    const all = [...variables, ...slots].map(({ variable }) => variable);
+    const distinct = (): number => new Set(all.map(({ dataId }) => dataId)).size;
+    assertEquals(distinct(), all.length);
+    takeSteps(optimizer, variables, 3);
+    assertEquals(distinct(), all.length);
+    optimizer.finalize?.(variables);
+    assertEquals(distinct(), all.length);
+    release();
+  });
 }
 
 interface SetUp {
