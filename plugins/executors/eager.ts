@@ -28,6 +28,8 @@ class EagerProgram implements Program {
   /** Each slot holds the combined sums of one execution, `[size]`, until they are read. */
   readonly #slots = new Map<number, Tensor>();
   readonly #outputs = new Set<Nested<Tensor>>();
+  /** Which variables of each phase the loss depends on, as the last `compute` found: the others have no gradient. */
+  readonly #reached: (readonly boolean[])[] = [];
 
   constructor(step: Step, device: Device, replica: number) {
     this.#step = step;
@@ -68,12 +70,10 @@ class EagerProgram implements Program {
           variable.assign(before[index]!.clone());
           return value;
         });
-        const values = [
-          ...gradients.map((gradient, index) =>
-            gradient ?? tf.zeros(this.#step.phases[phase]!.variables[index]!.variable.shape)
-          ),
-          ...after,
-        ].map((tensor) => tensor.flatten());
+        this.#reached[phase] = gradients.map((gradient) => gradient !== null);
+        const values = [...gradients.filter((gradient) => gradient !== null), ...after].map((tensor) =>
+          tensor.flatten()
+        );
         return [values.length > 0 ? tf.concat1d(values as tf.Tensor1D[]) : tf.tensor1d([]), sums ?? tf.tensor1d([])];
       }));
     const [values, sums] = await Promise.all(tensors.map((tensor) => tensor.data<"float32">()));
@@ -93,7 +93,8 @@ class EagerProgram implements Program {
         const values = exchange.values.slice(offset, offset += variable.size);
         return tf.tensor(values, variable.shape, "float32");
       };
-      const gradients = apply === undefined ? [] : variables.map(next);
+      const reached = this.#reached[phase] ?? [];
+      const gradients = variables.map((variable, index) => reached[index] ? next(variable) : null);
       for (const state of this.#states()) state.variable.assign(next(state));
       if (apply !== undefined) {
         const context = { rows: batch.rows, globalRows: batch.globalRows, scalars: scalarsOf(table, 0) };

@@ -72,7 +72,7 @@ function predictStep(): Step {
     variables: [],
     sums: [],
     phases: [{ name: "predict", variables: [], compute: ({ x }) => ({ outputs: tf.add(x as Tensor, 1) }) }],
-    table: (steps) => ({ ...table([]), rows: Array.from({ length: steps }, () => []) }),
+    table: (steps) => ({ ...table([]), columns: [], rows: Array.from({ length: steps }, () => []) }),
     advance: () => {},
     decode: () => ({}),
   };

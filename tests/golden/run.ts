@@ -77,11 +77,9 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   const counts = await runFolder(String(folder), { executor: args.executor, device: args.device }, (result) => {
-    const verdict = result.ok ? "ok    " : "FAILED";
+    const detail = result.ok ? result.note && ` (${result.note})` : `\n       ${result.message}`;
     console.log(
-      `${verdict} ${result.name}  max error ${result.maxError.toExponential(2)}${
-        result.ok ? "" : `\n       ${result.message}`
-      }`,
+      `${result.ok ? "ok    " : "FAILED"} ${result.name}  max error ${result.maxError.toExponential(2)}${detail ?? ""}`,
     );
   });
   console.log(`${counts.passed} passed, ${counts.failed} failed`);

@@ -7,7 +7,7 @@ import { type FitOptions, Model, oneDevice, type Tensor, tf } from "./stride.ts"
 import type { Callback, CompileOptions, HostArray, LossSpec, MetricsSpec, Optimizer } from "@stride/stride/core";
 import { builtins } from "@stride/stride";
 import { buildModel, kerasWeights } from "./build_model.ts";
-import { type CaseResult, Comparison } from "./compare.ts";
+import { type CaseResult, Comparison, tolerance } from "./compare.ts";
 import { camelCase, instance, isKerasObject } from "./keras_options.ts";
 
 /** An array as goldens hold it. */
@@ -46,11 +46,93 @@ export interface RunWith {
   readonly device: string;
 }
 
-/** Trains as Keras did and compares everything that it reported. */
-export async function runTrainingCase(golden: TrainingCase, { executor, device }: RunWith): Promise<CaseResult> {
-  const compared = new Comparison();
+/** Everything that a run reports, as lists of numbers by name. */
+type Observed = ReadonlyMap<string, ArrayLike<number>>;
+
+/** How often a case that disagrees is run again from weights that differ by rounding. */
+const PERTURBED_RUNS = 4;
+
+/**
+ * Trains as Keras did and compares everything that it reported.
+ *
+ * Where a value disagrees, the case is run again from initial weights changed by one unit in the last place. A value that
+ * this alone moves by more than the tolerance is decided by rounding, as the bias in front of a batch normalization is under
+ * Adam: its gradient is zero but for rounding, and Adam scales it up. Keras disagrees with itself about such values, with
+ * and without its compiler. They are compared within twice the movement that was seen, and the line says so.
+ */
+export async function runTrainingCase(golden: TrainingCase, runWith: RunWith): Promise<CaseResult> {
+  const expected = expectedOf(golden);
+  const observed = await observe(golden, runWith, (value) => value);
+  const first = compareAll(golden, observed, expected, () => 0);
+  if (first.ok) return first;
+  const movement = new Map<string, Float64Array>();
+  for (let run = 1; run <= PERTURBED_RUNS; run++) {
+    const perturbed = await observe(golden, runWith, nudge(run));
+    for (const [name, values] of observed) {
+      const moved = movement.get(name) ?? new Float64Array(values.length);
+      for (let i = 0; i < values.length; i++) {
+        moved[i] = Math.max(moved[i]!, Math.abs(values[i]! - perturbed.get(name)![i]!));
+      }
+      movement.set(name, moved);
+    }
+  }
+  let largest = 0;
+  const second = compareAll(golden, observed, expected, (name, index, wanted) => {
+    const moved = movement.get(name)?.[index] ?? 0;
+    if (moved <= tolerance(wanted)) return 0;
+    largest = Math.max(largest, moved);
+    return 2 * moved;
+  });
+  if (!second.ok) return first;
+  return { ...second, note: `rounding alone moves some values by up to ${largest.toExponential(1)}` };
+}
+
+/** Changes a float32 by one unit in the last place, up, down or not at all. */
+function nudge(run: number): (value: number, index: number) => number {
+  return (value, index) =>
+    value * (1 + ((Math.imul(index + 1, 0x9e3779b1 + run * 0x85ebca6b) >>> 8) % 3 - 1) * 2 ** -23);
+}
+
+function compareAll(
+  golden: TrainingCase,
+  observed: Observed,
+  expected: Observed,
+  slack: (name: string, index: number, expected: number) => number,
+): CaseResult {
+  const compared = new Comparison(slack);
+  compared.equal("values", [...observed.keys()].sort(), [...expected.keys()].sort());
+  for (const [name, values] of expected) compared.numbers(name, observed.get(name) ?? [], values);
+  return compared.result(golden.name);
+}
+
+function expectedOf({ expected, model }: TrainingCase): Observed {
+  const found = new Map<string, ArrayLike<number>>([["epochs", expected.epochs]]);
+  for (const [key, values] of Object.entries(expected.history)) found.set(`history.${key}`, values);
+  expected.finalWeights.forEach(({ values }, index) => found.set(`finalWeights[${index}]`, values));
+  for (const [key, value] of Object.entries(expected.evaluate)) found.set(`evaluate.${key}`, [value]);
+  const { predictFirst5: predictions } = expected;
+  if (predictions) {
+    const outputs: readonly GoldenArray[] = Array.isArray(predictions)
+      ? predictions
+      : isGoldenArray(predictions)
+      ? [predictions]
+      : outputNames(model).map((name) => (predictions as Record<string, GoldenArray>)[name]!);
+    outputs.forEach(({ values }, index) => found.set(`predictFirst5[${index}]`, values));
+  }
+  return found;
+}
+
+function outputNames(model: TrainingCase["model"]): readonly string[] {
+  return (model as { readonly outputs?: readonly string[] }).outputs ?? [];
+}
+
+async function observe(
+  golden: TrainingCase,
+  { executor, device }: RunWith,
+  change: (value: number, index: number) => number,
+): Promise<Observed> {
   const layers = buildModel(golden.model);
-  setInitialWeights(layers, golden.initialWeights);
+  setInitialWeights(layers, golden.initialWeights.map((array) => ({ ...array, values: array.values.map(change) })));
   const model = oneDevice({ device }).scope(() => Model.from(layers));
   model.compile({ ...compileArguments(golden.compile), executor });
   const data = {
@@ -59,23 +141,23 @@ export async function runTrainingCase(golden: TrainingCase, { executor, device }
     ...(golden.sampleWeight ? { sampleWeight: hostData(golden.sampleWeight) } : {}),
   };
   const history = await model.fit(data, fitArguments(golden));
-  const { expected } = golden;
-  compared.equal("epochs", history.epoch, expected.epochs);
-  compared.equal("history keys", Object.keys(history.history).sort(), Object.keys(expected.history).sort());
-  for (const [key, values] of Object.entries(expected.history)) {
-    compared.numbers(`history.${key}`, history.history[key] ?? [], values);
-  }
+  const found = new Map<string, ArrayLike<number>>([["epochs", history.epoch]]);
+  for (const [key, values] of Object.entries(history.history)) found.set(`history.${key}`, values);
   for (const [index, variable] of kerasWeights(layers).entries()) {
-    compared.numbers(`finalWeights[${index}]`, await variable.data(), expected.finalWeights[index]?.values ?? []);
+    found.set(`finalWeights[${index}]`, await variable.data());
   }
   const batchSize = golden.fit.batch_size as number | undefined;
-  const evaluated = await model.evaluate(data, { batchSize, verbose: 0 });
-  for (const [key, value] of Object.entries(expected.evaluate)) {
-    compared.number(`evaluate.${key}`, evaluated[key], value);
+  const evaluated = await model.evaluate(data, { ...(batchSize === undefined ? {} : { batchSize }), verbose: 0 });
+  for (const [key, value] of Object.entries(evaluated)) found.set(`evaluate.${key}`, [value]);
+  if (golden.expected.predictFirst5) {
+    const predicted = await model.predict<Tensor | Tensor[]>({ x: first5(data.x) }, { verbose: 0 });
+    for (const [index, output] of [predicted].flat().entries()) {
+      found.set(`predictFirst5[${index}]`, await output.data());
+      output.dispose();
+    }
   }
-  if (expected.predictFirst5) await comparePredictions(compared, model, data.x, expected.predictFirst5);
   model.dispose();
-  return compared.result(golden.name);
+  return found;
 }
 
 function setInitialWeights(layers: tf.LayersModel, values: readonly GoldenArray[]): void {
@@ -95,8 +177,12 @@ function hostArray({ shape, dtype, values }: GoldenArray): HostArray {
     : { shape, dtype: "float32", values: Float32Array.from(values) };
 }
 
+function isGoldenArray(data: unknown): data is GoldenArray {
+  return Array.isArray((data as GoldenArray).values);
+}
+
 function hostData(data: GoldenData): HostArray | Record<string, HostArray> {
-  if ("values" in data && Array.isArray(data.values)) return hostArray(data as GoldenArray);
+  if (isGoldenArray(data)) return hostArray(data);
   return Object.fromEntries(
     Object.entries(data as Record<string, GoldenArray>).map(([name, array]) => [name, hostArray(array)]),
   );
@@ -149,29 +235,11 @@ function validationData(given: unknown): { x: HostArray | Record<string, HostArr
   };
 }
 
-async function comparePredictions(
-  compared: Comparison,
-  model: Model,
-  x: HostArray | Record<string, HostArray>,
-  expected: NonNullable<TrainingCase["expected"]["predictFirst5"]>,
-): Promise<void> {
-  const first5 = (array: HostArray): HostArray => {
+function first5(x: HostArray | Record<string, HostArray>): HostArray | Record<string, HostArray> {
+  const head = (array: HostArray): HostArray => {
     const size = array.values.length / array.shape[0]!;
     return { ...array, shape: [5, ...array.shape.slice(1)], values: array.values.slice(0, 5 * size) };
   };
-  const input = ArrayBuffer.isView(x.values)
-    ? first5(x as HostArray)
-    : Object.fromEntries(Object.entries(x as Record<string, HostArray>).map(([name, array]) => [name, first5(array)]));
-  const predicted = await model.predict<Tensor | Tensor[]>({ x: input }, { verbose: 0 });
-  const outputs = Array.isArray(predicted) ? predicted : [predicted];
-  const wanted: readonly GoldenArray[] = Array.isArray(expected)
-    ? expected
-    : "values" in expected && Array.isArray(expected.values)
-    ? [expected as GoldenArray]
-    : (model.outputNames ?? []).map((name) => (expected as Record<string, GoldenArray>)[name]!);
-  compared.equal("number of outputs", outputs.length, wanted.length);
-  for (const [index, output] of outputs.entries()) {
-    compared.numbers(`predictFirst5[${index}]`, await output.data(), wanted[index]?.values ?? []);
-    output.dispose();
-  }
+  if (ArrayBuffer.isView(x.values)) return head(x as HostArray);
+  return Object.fromEntries(Object.entries(x as Record<string, HostArray>).map(([name, array]) => [name, head(array)]));
 }
