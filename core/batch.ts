@@ -100,6 +100,8 @@ export interface Dataset {
    * @param from Where to start. @default the beginning
    */
   open(shard: Shard, from?: Position): Feed;
+  /** Called in place of `open` when preparing failed after `peek`: closes what peeking opened. */
+  release?(): Promise<void>;
 }
 
 /** Data being read by one replica. Whoever opened it disposes it. */

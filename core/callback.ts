@@ -7,7 +7,7 @@ import { CallbackError } from "./errors.ts";
 import type { Nested } from "./nested.ts";
 import type { HostArray } from "./batch.ts";
 import type { Pending } from "./pending.ts";
-import type { Logs } from "./step.ts";
+import type { Logs, StepVariable } from "./step.ts";
 import type { Optimizer } from "./optimizer.ts";
 
 /** The beginning of an execution: one step, or several. */
@@ -62,6 +62,8 @@ export interface CallbackModel {
   getWeights(): import("./tf.ts").Tensor[];
   /** Replaces all weights. */
   setWeights(weights: readonly import("./tf.ts").Tensor[]): void;
+  /** The weights that `optimizer` trains, in the order in which it was built with them; its `averages` go along. */
+  readonly trained: readonly StepVariable[];
   /** Whether smaller or larger values of a reported name are better; `undefined` for unknown names. */
   direction(name: string): "min" | "max" | undefined;
 }
@@ -72,6 +74,8 @@ export interface CallbackContext {
   readonly model: CallbackModel;
   /** What the run was asked for. */
   readonly params: RunParams;
+  /** Whether this replica speaks for all: prints, writes files and sends messages. Exactly one does. */
+  readonly chief: boolean;
   /** Ends the run after the current execution; validation and the end hooks still run. */
   stop(): void;
 }
@@ -103,8 +107,11 @@ export type HookMethods = {
 export interface Callback extends HookMethods {
   /** For messages. @default the class name */
   readonly name?: string;
-  /** What must survive an interruption beside weights and optimizer. */
-  readonly state?: { save(): Json; load(value: Json): void };
+  /**
+   * What must survive an interruption beside weights and optimizer. `save` is awaited, after any hook; `load` is called
+   * before the first epoch, before or after `onTrainBegin`.
+   */
+  readonly state?: { save(): Json | Promise<Json>; load(value: Json): void };
 }
 
 /** The name of a callback for messages. */

@@ -42,6 +42,7 @@ export type { Device, DeviceCatalog, DeviceProbe } from "./device.ts";
 export { CallbackError, DeviceError, TraceError, type TraceErrorCode } from "./errors.ts";
 export type { Exchange, Executor, LoadOptions, Program, ProgramRun } from "./executor.ts";
 export { History } from "./history.ts";
+export { adopt } from "./layers/mod.ts";
 export type { LayerVariableInfo } from "./layers/types.ts";
 export type { OnBatchOptions } from "./loops/on_batch.ts";
 export type { EvaluateOptions, FitOptions, PredictOptions } from "./loops/options.ts";

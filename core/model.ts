@@ -22,7 +22,7 @@ import { hostRandomSource, newRandomKey, type RandomKey, withRandomSource } from
 import { Registry } from "./registry.ts";
 import type { Logs, Step, StepContext, StepKind, StepVariable } from "./step.ts";
 import { getStrategy, type Strategy } from "./strategy.ts";
-import { formatShape, type Tensor, tf } from "./tf.ts";
+import { formatShape, type Shape, type Tensor, tf } from "./tf.ts";
 import { type Compiled, type CompileOptions, compileOptions } from "./trainer/compile.ts";
 import { type MetricSums, type ModelPhase, modelStep, type StepResult } from "./trainer/model_step.ts";
 import { ModelParts, type ModelVariable } from "./trainer/model_variables.ts";
@@ -326,11 +326,19 @@ export class Model {
     return { loss: lossScale === 1 ? value : tf.div(value, lossScale), gradients };
   }
 
-  /** Adds a scalar to the loss of the running step, such as a divergence. It counts by the replica's share. */
+  /**
+   * Adds a scalar to the loss of the running step, such as a divergence. It counts by the replica's share. Outside of
+   * steps, as when the model is built or `call` is called by hand, there is nothing to add to.
+   *
+   * @throws {TypeError} If it is not a scalar.
+   */
   addLoss(loss: Tensor): void {
-    const scope = activeScope();
-    if (scope === undefined) throw new TypeError("addLoss() counts within a step: call it in call() or trainStep().");
-    scope.addedLosses.push(loss);
+    if (loss.rank !== 0) {
+      throw new TypeError(
+        `Cannot add a loss of shape ${formatShape(loss.shape)}: expected a scalar; reduce it, as with tf.mean().`,
+      );
+    }
+    activeScope()?.addedLosses.push(loss);
   }
 
   /** Reports a scalar under a name, from within the closure of `gradients` too. A mean over this batch. */
@@ -430,11 +438,26 @@ export class Model {
         this.#parts.watch(() => this.call(x, { training: false }));
         for (const phase of this.trainPhases() ?? []) {
           for (const part of phase.trains) {
-            if (!(part instanceof tf.Variable)) this.#parts.addLayer(part);
+            if (part instanceof tf.Variable) this.#parts.addVariable(part);
+            else this.#addLayerOf(phase, part);
           }
         }
       }));
     this.#variables = this.#parts.variables();
+  }
+
+  /** A layer that a phase trains: its weights must exist before the first step, even where `call` does not call it. */
+  #addLayerOf(phase: TrainPhase, layer: tf.layers.Layer): void {
+    this.#parts.addLayer(layer);
+    if (layer.built || isContainer(layer)) return;
+    const shape: Shape | null | undefined = layer.batchInputShape;
+    if (shape === undefined || shape === null) {
+      throw new TypeError(
+        `Cannot build model "${this.name}": phase "${phase.name}" trains layer "${layer.name}", which call() does not ` +
+          "call, so that the shape of its input is unknown. Give the layer an inputShape.",
+      );
+    }
+    this.#applyAll(layer, [tf.zeros(shape.map((size) => size ?? 1))], {});
   }
 
   /** All variables, layer by layer, in Keras's order. Empty until the model is built. */
@@ -563,12 +586,19 @@ export class Model {
 
   #callbackModel(): CallbackModel {
     const optimizer = (): Optimizer | undefined => this.optimizer;
+    const trained = (): readonly ModelVariable[] => {
+      const phase = this.trainPhases()?.[0];
+      return phase === undefined ? this.#trainable() : this.#variablesOf(phase, this.#trainable());
+    };
     return {
       get optimizer() {
         return optimizer();
       },
       getWeights: () => this.getWeights(),
       setWeights: (weights) => this.setWeights(weights),
+      get trained() {
+        return trained();
+      },
       direction: (name) => {
         const own = name.replace(/^val_/, "");
         return own === "loss" || own.endsWith("_loss") ? "min" : this.#compiled?.metrics.direction(own);

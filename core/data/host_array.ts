@@ -64,7 +64,28 @@ export function describeValue(value: unknown): string {
   return typeof value === "string" ? `the string "${value}"` : `the ${typeof value} ${String(value)}`;
 }
 
+/** What holds the elements of each type. */
+const VALUES: Readonly<Record<ArrayType, new (length: number) => HostArray["values"]>> = {
+  float32: Float32Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
 function checkedHostArray(array: HostArray, what: string): HostArray {
+  const expectedValues = Object.hasOwn(VALUES, array.dtype) ? VALUES[array.dtype] : undefined;
+  if (expectedValues === undefined) {
+    throw new TypeError(
+      `Cannot use ${what}: its dtype is "${array.dtype}"; expected ${Object.keys(VALUES).join(", ")}.`,
+    );
+  }
+  if (!(array.values instanceof expectedValues)) {
+    throw new TypeError(
+      `Cannot use ${what}: its dtype is "${array.dtype}", but its values are ${
+        describeValue(array.values)
+      }; expected a ${expectedValues.name}.`,
+    );
+  }
   const expected = array.shape.reduce((product, size) => product * size, 1);
   if (array.values.length !== expected) {
     throw new TypeError(

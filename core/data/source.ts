@@ -130,6 +130,7 @@ export function streamDataset(data: Exclude<DataSource, ArraySource>, options: S
     );
   }
   const { classWeight } = options;
+  if (data === null || data === undefined) throw unreadable(data);
   if (isDataset(data)) {
     if (classWeight !== undefined) {
       throw new TypeError("Cannot apply classWeight to a Dataset: give its batches sampleWeight instead.");
@@ -154,7 +155,11 @@ export function streamDataset(data: Exclude<DataSource, ArraySource>, options: S
   if (isIterable(data)) {
     return new StreamDataset(reopen(data, (item) => convert(item, true)));
   }
-  throw new TypeError(
+  throw unreadable(data);
+}
+
+function unreadable(data: unknown): TypeError {
+  return new TypeError(
     `Cannot read data from ${describeValue(data)}: expected { x, y } with arrays, a Dataset, an iterable of batches, ` +
       "a function that returns one, or a tf.data pipeline.",
   );

@@ -30,9 +30,20 @@ export class StreamDataset implements Dataset {
     if (this.#peeked === undefined) {
       const iterator = this.#openPass();
       if (iterator === undefined) return undefined;
-      this.#peeked = { iterator, first: await iterator.next() };
+      try {
+        this.#peeked = { iterator, first: await iterator.next() };
+      } catch (error) {
+        await iterator.return?.();
+        throw error;
+      }
     }
     return this.#peeked.first.done ? undefined : cut(this.#peeked.first.value, WHOLE);
+  }
+
+  async release(): Promise<void> {
+    const peeked = this.#peeked;
+    this.#peeked = undefined;
+    await peeked?.iterator.return?.();
   }
 
   open(shard: Shard, from: Position = { pass: 0, batch: 0 }): Feed {

@@ -27,8 +27,8 @@ const FLAT: readonly (readonly [kernel: string, ...inputs: string[]])[] = [
 ];
 
 interface PoolAttributes {
-  readonly filterSize: number[];
-  readonly strides: number[];
+  readonly filterSize: number | number[];
+  readonly strides: number | number[];
   readonly pad: "valid" | "same" | number;
   readonly dimRoundingMode?: "floor" | "round" | "ceil";
 }
@@ -62,8 +62,20 @@ export function registerGradients(): void {
       dimRoundingMode,
     );
     return [
-      { input: info.inHeight, output: info.outHeight, before: info.padInfo.top },
-      { input: info.inWidth, output: info.outWidth, before: info.padInfo.left },
+      {
+        input: info.inHeight,
+        output: info.outHeight,
+        before: info.padInfo.top,
+        size: info.filterHeight,
+        stride: info.strideHeight,
+      },
+      {
+        input: info.inWidth,
+        output: info.outWidth,
+        before: info.padInfo.left,
+        size: info.filterWidth,
+        stride: info.strideWidth,
+      },
     ];
   });
   correctAverage("AvgPool3D", (shape, { filterSize, strides, pad, dimRoundingMode }) => {
@@ -76,9 +88,27 @@ export function registerGradients(): void {
       dimRoundingMode,
     );
     return [
-      { input: info.inDepth, output: info.outDepth, before: info.padInfo.front },
-      { input: info.inHeight, output: info.outHeight, before: info.padInfo.top },
-      { input: info.inWidth, output: info.outWidth, before: info.padInfo.left },
+      {
+        input: info.inDepth,
+        output: info.outDepth,
+        before: info.padInfo.front,
+        size: info.filterDepth,
+        stride: info.strideDepth,
+      },
+      {
+        input: info.inHeight,
+        output: info.outHeight,
+        before: info.padInfo.top,
+        size: info.filterHeight,
+        stride: info.strideHeight,
+      },
+      {
+        input: info.inWidth,
+        output: info.outWidth,
+        before: info.padInfo.left,
+        size: info.filterWidth,
+        stride: info.strideWidth,
+      },
     ];
   });
 }
@@ -111,6 +141,8 @@ interface PooledAxis {
   readonly input: number;
   readonly output: number;
   readonly before: number;
+  readonly size: number;
+  readonly stride: number;
 }
 
 /**
@@ -124,13 +156,12 @@ function correctAverage(
   const original = tf.getGradient(kernel);
   const gradient = original.gradFunc as unknown as GradientFunction;
   register(kernel, original.inputsToSave ?? ["x"], (dy, saved, attributes) => {
-    const { filterSize, strides, pad } = attributes as PoolAttributes;
+    const { pad } = attributes as PoolAttributes;
     if (pad === "valid" || pad === 0) return gradient(dy, saved, attributes);
     let scaled = dy;
-    axes(saved[0]!.shape, attributes as PoolAttributes).forEach(({ input, output, before }, index) => {
-      const size = filterSize[index]!;
+    axes(saved[0]!.shape, attributes as PoolAttributes).forEach(({ input, output, before, size, stride }, index) => {
       const ratios = Array.from({ length: output }, (_, at) => {
-        const start = at * strides[index]! - before;
+        const start = at * stride - before;
         return size / (Math.min(start + size, input) - Math.max(start, 0));
       });
       if (ratios.every((ratio) => ratio === 1)) return;

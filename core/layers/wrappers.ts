@@ -4,7 +4,7 @@
  * @module
  */
 import { type Tensor, tf } from "../tf.ts";
-import { className, first, internals, methodOwner, type WrapperInternals } from "./internals.ts";
+import { className, first, internals, isRecurrent, methodOwner, type WrapperInternals } from "./internals.ts";
 
 /** Layers that treat each row alike and draw and keep nothing, so that time steps may be rows of one call. */
 const ROWWISE: ReadonlySet<string> = new Set([
@@ -44,7 +44,9 @@ export function adoptTimeDistributed(layer: tf.layers.Layer): void {
         return tf.reshape(output, [batch, time, ...output.shape.slice(1)]);
       }
       const sequence = first<Tensor | null>(mask ?? null);
-      const masks = sequence === null ? undefined : tf.unstack(sequence, 1);
+      // A mask of whole steps says nothing about the steps of a sequence inside each.
+      const applies = sequence !== null && (sequence.rank > 2 || !isRecurrent(own.layer));
+      const masks = applies ? tf.unstack(sequence, 1) : undefined;
       const outputs = tf.unstack(x, 1).map((step, index) =>
         first(inner.call(step, { training, mask: masks?.[index] }))
       );

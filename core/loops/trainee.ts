@@ -52,15 +52,19 @@ export async function startRun(trainee: Trainee, choices: RunChoices): Promise<R
         `${kind === "train" ? "stepsPerEpoch" : "steps"}.`,
     );
   }
-  const step = await trainee.prepare(data, kind);
-  const plan: Plan = {
-    step,
-    data,
-    executor: trainee.executor,
-    stepsPerExecution: trainee.stepsPerExecution,
-    ...(stepsPerEpoch === undefined ? {} : { stepsPerEpoch }),
-    restart,
-    warn,
-  };
-  return await trainee.strategy.prepare(plan);
+  try {
+    const plan: Plan = {
+      step: await trainee.prepare(data, kind),
+      data,
+      executor: trainee.executor,
+      stepsPerExecution: trainee.stepsPerExecution,
+      ...(stepsPerEpoch === undefined ? {} : { stepsPerEpoch }),
+      restart,
+      warn,
+    };
+    return await trainee.strategy.prepare(plan);
+  } catch (error) {
+    await data.release?.();
+    throw error;
+  }
 }

@@ -33,6 +33,7 @@ export function runCallbacks(
   const context: CallbackContext = {
     model: trainee.callbackModel,
     params,
+    chief: trainee.strategy.chief,
     stop: () => {
       stopped = true;
     },

@@ -124,15 +124,18 @@ export class CompiledLoss {
 
   #resolve(choice: LossChoice, output: string, yTrue: Tensor, yPred: Tensor): Loss {
     if (typeof choice === "object") return choice;
-    const found = this.#resolved.get(output);
+    const name = typeof choice === "function"
+      ? choice.name || "loss"
+      : isCrossentropy(choice)
+      ? `${variantByShape(openShape(yTrue), openShape(yPred))}_crossentropy`
+      : choice;
+    const key = `${output}:${name}`;
+    const found = this.#resolved.get(key);
     if (found !== undefined) return found;
     const loss: Loss = typeof choice === "function"
-      ? { name: choice.name || "loss", reduction: "sum_over_batch_size", values: choice }
-      : this.#registry.create(
-        "losses",
-        isCrossentropy(choice) ? `${variantByShape(openShape(yTrue), openShape(yPred))}_crossentropy` : choice,
-      );
-    this.#resolved.set(output, loss);
+      ? { name, reduction: "sum_over_batch_size", values: choice }
+      : this.#registry.create("losses", name);
+    this.#resolved.set(key, loss);
     return loss;
   }
 }
@@ -153,8 +156,7 @@ function isLoss(value: unknown): value is Loss {
 }
 
 function allChoices(spec: LossSpec): readonly (LossChoice | null)[] {
-  if (isChoice(spec)) return [spec];
-  return Array.isArray(spec) ? spec : Object.values(spec);
+  return Array.isArray(spec) || (isPlainObject(spec) && !isLoss(spec)) ? Object.values(spec) : [spec as LossChoice];
 }
 
 function checkChoice(choice: LossChoice, registry: Registry): void {

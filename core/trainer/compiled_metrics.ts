@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describeValue } from "../data/host_array.ts";
 import { meanMetric } from "../mean_metric.ts";
 import type { BoundMetric, Metric, MetricFunction } from "../metric.ts";
 import { isPlainObject } from "../nested.ts";
@@ -55,6 +56,13 @@ export class CompiledMetrics {
     this.#specs = [{ spec: metrics, weighted: false }, { spec: weightedMetrics, weighted: true }];
     this.#registry = registry;
     for (const { spec } of this.#specs) {
+      if (!Array.isArray(spec) && !isPlainObject(spec)) {
+        throw new TypeError(
+          `Cannot compile: metrics must be a list, as in ["accuracy"], or an object by output name; found ${
+            describeValue(spec)
+          }.`,
+        );
+      }
       for (const list of Object.values(spec)) {
         for (const choice of metricList(list)) checkChoice(choice, registry);
       }

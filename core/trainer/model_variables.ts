@@ -24,6 +24,13 @@ export class ModelParts {
     this.#order.push(layer);
   }
 
+  /** Notes a variable that belongs to no layer. */
+  addVariable(variable: tf.Variable): void {
+    if (this.#variables.has(variable)) return;
+    this.#variables.add(variable);
+    this.#order.push(variable);
+  }
+
   /** Whether the model is known to call this layer. */
   hasLayer(layer: tf.layers.Layer): boolean {
     return this.#layers.has(layer);
@@ -42,10 +49,7 @@ export class ModelParts {
     engine.runKernel = (name, inputs, attributes) => {
       for (const input of Object.values(inputs)) {
         for (const tensor of Array.isArray(input) ? input : [input]) {
-          if (tensor instanceof tf.Variable && !this.#variables.has(tensor)) {
-            this.#variables.add(tensor);
-            this.#order.push(tensor);
-          }
+          if (tensor instanceof tf.Variable) this.addVariable(tensor);
         }
       }
       return runKernel.call(engine, name, inputs, attributes) as never;

@@ -93,6 +93,9 @@ export class StepScope implements Disposable {
     active = this;
     try {
       return body();
+    } catch (error) {
+      releaseTape();
+      throw error;
     } finally {
       active = outer;
     }
@@ -102,4 +105,11 @@ export class StepScope implements Disposable {
     for (const tensor of this.#kept) tensor.dispose();
     this.#kept.length = 0;
   }
+}
+
+/** tfjs keeps what a forward pass saved for the gradients, and forgets it when the pass throws. */
+function releaseTape(): void {
+  const { activeTape, gradientDepth } = tf.engine().state;
+  if (gradientDepth > 0) return;
+  for (const { saved } of activeTape ?? []) saved?.forEach((tensor) => tensor.dispose());
 }
