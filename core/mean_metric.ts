@@ -31,6 +31,7 @@ export function meanMetric(name: string, values: MetricFunction, options: MeanMe
   const bound: BoundMetric = {
     size: 2,
     combine: "sum",
+    masked: true,
     update(yTrue, yPred, sampleWeight) {
       const each = values(yTrue, yPred);
       if (valid === undefined || sampleWeight === undefined) return meanSums(each, sampleWeight);

@@ -25,6 +25,8 @@ export interface BoundMetric {
   readonly size: number;
   /** How states of several batches, or of several replicas, become one. */
   readonly combine: "sum" | "max" | "min";
+  /** Whether the mask that a prediction carries counts as weights, as in Keras's mean metrics. @default false */
+  readonly masked?: boolean;
   /**
    * The state of one batch, computed on the device inside a `tidy` of the caller's.
    *

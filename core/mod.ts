@@ -48,7 +48,7 @@ export type { OnBatchOptions } from "./loops/on_batch.ts";
 export type { EvaluateOptions, FitOptions, PredictOptions } from "./loops/options.ts";
 export type { Verbose } from "./loops/verbose.ts";
 export type { Loss, LossFunction, Reduction } from "./loss.ts";
-export { meanMetric } from "./mean_metric.ts";
+export { meanMetric, type MeanMetricOptions } from "./mean_metric.ts";
 export type { BoundMetric, Metric, MetricFunction } from "./metric.ts";
 export {
   type ApplyOptions,

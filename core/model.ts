@@ -436,6 +436,8 @@ export class Model {
     withRandomSource(hostRandomSource(newRandomKey()), () =>
       tf.tidy(() => {
         this.#parts.watch(() => this.call(x, { training: false }));
+        // What the pass left in stateful layers is not the data's.
+        this.resetStates();
         for (const phase of this.trainPhases() ?? []) {
           for (const part of phase.trains) {
             if (part instanceof tf.Variable) this.#parts.addVariable(part);

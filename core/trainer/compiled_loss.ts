@@ -5,7 +5,7 @@
  */
 import type { Loss, LossFunction } from "../loss.ts";
 import { isPlainObject, type Nested } from "../nested.ts";
-import { reduceLoss } from "../reduce.ts";
+import { applyLoss } from "../reduce.ts";
 import type { Registry } from "../registry.ts";
 import { type Tensor, tf } from "../tf.ts";
 import { alignOptions, alignTensors, checkTargetShape, openShape, outputNames, variantByShape } from "./outputs.ts";
@@ -108,8 +108,7 @@ export class CompiledLoss {
   ): Tensor {
     const loss = this.#resolve(choice, output, yTrue, yPred);
     if (this.#registry.has("losses", loss.name)) checkTargetShape(loss.name, yTrue, yPred, output);
-    const reduced = reduceLoss(loss.values(yTrue, yPred), {
-      reduction: loss.reduction,
+    const reduced = applyLoss(loss, yTrue, yPred, {
       ...(sampleWeight === undefined ? {} : { sampleWeight }),
       ...(getMask(yPred) === null ? {} : { mask: getMask(yPred)! }),
     });

@@ -6,7 +6,7 @@
 import { describeValue } from "../data/host_array.ts";
 import { meanMetric } from "../mean_metric.ts";
 import type { BoundMetric, Metric, MetricFunction } from "../metric.ts";
-import { isPlainObject } from "../nested.ts";
+import { isPlainObject, mapNested } from "../nested.ts";
 import { applyMask } from "../reduce.ts";
 import type { Registry } from "../registry.ts";
 import { formatShape, type Tensor, tf } from "../tf.ts";
@@ -47,6 +47,7 @@ export class CompiledMetrics {
   readonly #specs: readonly { readonly spec: MetricsSpec; readonly weighted: boolean }[];
   readonly #registry: Registry;
   #entries: readonly MetricEntry[] | undefined;
+  #boundTo: string | undefined;
 
   /**
    * @throws {RangeError} If a name is unknown.
@@ -74,9 +75,12 @@ export class CompiledMetrics {
     return this.#entries?.find((entry) => entry.name === name)?.direction;
   }
 
-  /** The metrics, bound to the shapes of a first prediction. */
+  /** The metrics, bound to the shapes of a prediction: "accuracy" may mean another one when targets change theirs. */
   bind({ y, yPred }: Prediction, known?: readonly string[]): readonly MetricEntry[] {
-    if (this.#entries !== undefined) return this.#entries;
+    const shapes = JSON.stringify([y, yPred].map((part) => part && mapNested(part, openShape)));
+    if (this.#entries !== undefined && this.#boundTo === shapes) return this.#entries;
+    this.#entries = undefined;
+    this.#boundTo = shapes;
     if (this.#specs.every(({ spec }) => Object.keys(spec).length === 0)) return this.#entries = [];
     const names = outputNames(yPred, known);
     const predictions = alignTensors(yPred, names, "predictions");
@@ -118,7 +122,7 @@ export class CompiledMetrics {
       const prediction = predictions[output]!;
       const weight = weighted ? weights[output] : undefined;
       const mask = getMask(prediction);
-      const masked = weight !== undefined && mask !== null ? applyMask({ sampleWeight: weight, mask }, "sum") : weight;
+      const masked = bound.masked && mask !== null ? applyMask({ sampleWeight: weight, mask }, "sum") : weight;
       const sums = bound.update(targets[output]!, prediction, masked);
       if (sums.rank !== 1 || sums.size !== bound.size) {
         throw new TypeError(
