@@ -23,9 +23,11 @@ import { Registry } from "./registry.ts";
 import type { Logs, Step, StepContext, StepKind, StepVariable } from "./step.ts";
 import { getStrategy, type Strategy } from "./strategy.ts";
 import { formatShape, type Shape, type Tensor, tf } from "./tf.ts";
+import { Activity } from "./trainer/activity.ts";
 import { type Compiled, type CompileOptions, compileOptions } from "./trainer/compile.ts";
 import { type MetricSums, type ModelPhase, modelStep, type StepResult } from "./trainer/model_step.ts";
 import { ModelParts, type ModelVariable } from "./trainer/model_variables.ts";
+import { checkOutputs } from "./trainer/outputs.ts";
 import { activeScope, getMask, type Prediction, setMask, type StepScope } from "./trainer/step_scope.ts";
 
 /** What `call` is told. */
@@ -104,7 +106,7 @@ export class Model {
   #steps = new Map<StepKind, Step>();
   #key: RandomKey | undefined;
   readonly #onBatch = new OnBatchRuns();
-  #running = false;
+  readonly #activity: Activity;
   readonly #counters: Record<StepKind, { steps: number }> = {
     train: { steps: 0 },
     test: { steps: 0 },
@@ -114,6 +116,7 @@ export class Model {
   /** @param name For messages. @default the class name */
   constructor(name?: string) {
     this.name = name ?? new.target.name;
+    this.#activity = new Activity(this.name);
     this.#registry = new.target.registry;
     this.#strategy = getStrategy();
   }
@@ -323,6 +326,12 @@ export class Model {
     grads.forEach((gradient, index) => {
       if (gradient !== null && gradient !== undefined) gradients.set(list[index]!, gradient);
     });
+    if (gradients.size === 0) {
+      throw new TypeError(
+        `Cannot train model "${this.name}": its loss depends on none of the ${list.length} variables that are to be ` +
+          "trained, or through operations that have no gradient, such as comparisons.",
+      );
+    }
     return { loss: lossScale === 1 ? value : tf.div(value, lossScale), gradients };
   }
 
@@ -356,7 +365,7 @@ export class Model {
    * @throws {TypeError} If something is of the wrong kind.
    */
   compile(options: CompileOptions = {}): void {
-    this.#requireIdle("compile");
+    this.#activity.check("compile");
     const compiled = compileOptions(options, this.#registry);
     for (const optimizer of this.#compiled?.optimizers ?? []) {
       if (!compiled.optimizers.includes(optimizer)) optimizer.dispose();
@@ -367,7 +376,7 @@ export class Model {
 
   /** Forgets compiled steps, so that what `call` and `trainStep` do on the host is looked at again. */
   recompile(): void {
-    this.#requireIdle("recompile");
+    this.#activity.check("recompile");
     this.#steps = new Map();
     this.#onBatch.clear();
     if (this.#variables !== undefined) this.#variables = this.#parts.variables();
@@ -382,7 +391,7 @@ export class Model {
    */
   async fit(data: DataSource, options: FitOptions = {}): Promise<History> {
     this.#requireCompiled();
-    return await this.#exclusively("fit", async () => {
+    return await this.#activity.during("fit", async () => {
       this.#key = newRandomKey();
       return await fitLoop(this.#trainee(), data, options, (history) => this.history = history);
     });
@@ -391,7 +400,7 @@ export class Model {
   /** Loss and metrics over all data, accumulated once. @returns Values in the order loss, outputs' losses, metrics. */
   async evaluate(data: DataSource, options: EvaluateOptions = {}): Promise<Logs> {
     this.#requireCompiled();
-    return await this.#exclusively("evaluate", () => evaluateLoop(this.#trainee(), data, options));
+    return await this.#activity.during("evaluate", () => evaluateLoop(this.#trainee(), data, options));
   }
 
   /**
@@ -403,25 +412,31 @@ export class Model {
     data: DataSource | Tensor,
     options: PredictOptions = {},
   ): Promise<Output> {
-    return await this.#exclusively("predict", () => predictLoop(this.#trainee(), data, options)) as Output;
+    return await this.#activity.during("predict", () => predictLoop(this.#trainee(), data, options)) as Output;
   }
 
   /** One update on one batch. @returns Values of this batch alone, from before the update. */
   async trainOnBatch(data: ArraySource, options: OnBatchOptions = {}): Promise<Logs> {
     this.#requireCompiled();
-    return await this.#exclusively("trainOnBatch", () => this.#onBatch.run(this.#trainee(), "train", data, options));
+    return await this.#activity.during(
+      "trainOnBatch",
+      () => this.#onBatch.run(this.#trainee(), "train", data, options),
+    );
   }
 
   /** Loss and metrics of one batch. */
   async testOnBatch(data: ArraySource): Promise<Logs> {
     this.#requireCompiled();
-    return await this.#exclusively("testOnBatch", () => this.#onBatch.run(this.#trainee(), "test", data, {}));
+    return await this.#activity.during("testOnBatch", () => this.#onBatch.run(this.#trainee(), "test", data, {}));
   }
 
   /** Predictions for one batch. @returns Tensors of the caller's. */
   async predictOnBatch<Output extends Nested<Tensor> = Tensor>(data: ArraySource | Tensor): Promise<Output> {
     const source = data instanceof tf.Tensor ? { x: data } : data;
-    return await this.#exclusively("predictOnBatch", () => this.#onBatch.predict(this.#trainee(), source)) as Output;
+    return await this.#activity.during(
+      "predictOnBatch",
+      () => this.#onBatch.predict(this.#trainee(), source),
+    ) as Output;
   }
 
   // ---------------------------------------------------------------- variables
@@ -435,10 +450,10 @@ export class Model {
     if (this.#variables !== undefined) return;
     withRandomSource(hostRandomSource(newRandomKey()), () =>
       tf.tidy(() => {
-        this.#parts.watch(() => this.call(x, { training: false }));
+        this.#parts.watch(() => checkOutputs(this.call(x, { training: false }), this.name));
         // What the pass left in stateful layers is not the data's.
         this.resetStates();
-        for (const phase of this.trainPhases() ?? []) {
+        for (const phase of this.#phases() ?? []) {
           for (const part of phase.trains) {
             if (part instanceof tf.Variable) this.#parts.addVariable(part);
             else this.#addLayerOf(phase, part);
@@ -517,6 +532,9 @@ export class Model {
 
   /** Releases weights, optimizer slots and compiled steps. The model cannot be used afterwards. */
   dispose(): void {
+    if (this.#activity.ended) return;
+    this.#activity.check("dispose");
+    this.#activity.end();
     this.#onBatch.clear();
     for (const optimizer of this.#compiled?.optimizers ?? []) optimizer.dispose();
     for (const { variable } of this.#variables ?? []) if (!variable.isDisposed) variable.dispose();
@@ -541,22 +559,18 @@ export class Model {
     return this.#variables;
   }
 
-  #requireIdle(action: string): void {
-    if (this.#running) {
-      throw new Error(
-        `Cannot ${action} model "${this.name}" now: another fit, evaluate or predict of it is running. Await it first.`,
+  #phases(): readonly TrainPhase[] | undefined {
+    const phases = this.trainPhases();
+    if (phases === undefined) return undefined;
+    const names = phases.map(({ name }) => name);
+    if (names.length === 0 || new Set(names).size < names.length) {
+      throw new TypeError(
+        `Cannot train model "${this.name}": trainPhases() returned ${
+          names.join(", ") || "no phases"
+        }; expected at least one, each with a name of its own, or undefined.`,
       );
     }
-  }
-
-  async #exclusively<T>(action: string, body: () => Promise<T>): Promise<T> {
-    this.#requireIdle(action);
-    this.#running = true;
-    try {
-      return await body();
-    } finally {
-      this.#running = false;
-    }
+    return phases;
   }
 
   #trainable(): readonly ModelVariable[] {
@@ -589,7 +603,7 @@ export class Model {
   #callbackModel(): CallbackModel {
     const optimizer = (): Optimizer | undefined => this.optimizer;
     const trained = (): readonly ModelVariable[] => {
-      const phase = this.trainPhases()?.[0];
+      const phase = this.#phases()?.[0];
       return phase === undefined ? this.#trainable() : this.#variablesOf(phase, this.#trainable());
     };
     return {
@@ -611,7 +625,12 @@ export class Model {
   async #buildFrom(data: Dataset, kind: StepKind): Promise<void> {
     const batch: Batch | undefined = await data.peek();
     if (batch === undefined) {
-      throw new RangeError(`Cannot run ${kind} on empty data: expected at least one batch.`);
+      throw new RangeError(
+        `Cannot ${
+          kind === "test" ? "evaluate" : kind
+        } on empty data: expected at least one batch. A generator can be ` +
+          "read only once: pass a function that returns a new one.",
+      );
     }
     if (this.#variables !== undefined) return;
     const tensors = batchToTensors(batch);
@@ -638,7 +657,7 @@ export class Model {
     const phases: ModelPhase[] = [];
     if (kind === "train") {
       const trainable = this.#trainable();
-      for (const phase of this.trainPhases() ?? [undefined]) {
+      for (const phase of this.#phases() ?? [undefined]) {
         const own = phase === undefined ? trainable : this.#variablesOf(phase, trainable);
         const name = phase?.name ?? "train";
         const optimizer = this.#requireCompiled().optimizer(name);
@@ -714,7 +733,7 @@ function ownedBy(batch: TensorBatch): (output: Tensor) => Tensor {
   return (output) => inputs.has(output) ? output.clone() : output;
 }
 
-/** Inputs of a layers model, by name or in order, checked against what its input layers expect. */
+/** Inputs of a layers model, by name or in order. */
 function layerInputs(layers: tf.LayersModel, x: Nested<Tensor>): readonly Tensor[] {
   const names = layers.inputNames;
   let tensors: readonly Tensor[];
@@ -738,18 +757,5 @@ function layerInputs(layers: tf.LayersModel, x: Nested<Tensor>): readonly Tensor
       }.`,
     );
   }
-  return tensors.map((tensor, index) => {
-    const symbolic = layers.inputs[index]!;
-    const expected = symbolic.shape;
-    const fits = expected.length === tensor.rank &&
-      expected.every((size, axis) => size === null || size === tensor.shape[axis]);
-    if (!fits) {
-      throw new TypeError(
-        `Cannot call model "${layers.name}": input "${names[index]}" has shape ${formatShape(tensor.shape)}; expected ${
-          formatShape(expected)
-        }.`,
-      );
-    }
-    return tensor.dtype === symbolic.dtype ? tensor : tf.cast(tensor, symbolic.dtype);
-  });
+  return tensors;
 }

@@ -24,6 +24,11 @@ export interface StepVariable {
   readonly role: "weight" | "slot" | "state";
   /** How replicas agree on it: all compute the same, they average what each wrote, or the first one's counts. */
   readonly acrossReplicas: "mirrored" | "mean" | "first";
+  /**
+   * Set for a moving variance: the moving mean that it goes with, and the part that a batch contributes to both. Replicas
+   * that agree then count how far their means lie apart, so that the agreed variance is that of the whole batch.
+   */
+  readonly spread?: { readonly mean: tf.Variable; readonly rate: number };
   /** Projects a weight after each update, as tfjs's `constraints` do. */
   readonly constraint?: (value: Tensor) => Tensor;
 }

@@ -37,6 +37,8 @@ export interface LayerVariableInfo {
   readonly role: "weight" | "state";
   /** How replicas agree on it: all compute the same, they average what each wrote, or the first one's counts. */
   readonly acrossReplicas: "mirrored" | "mean" | "first";
+  /** Set for a moving variance: see `StepVariable`. */
+  readonly spread?: { readonly mean: tf.Variable; readonly rate: number };
   /** Projects the weight after each update. */
   readonly constraint?: (value: Tensor) => Tensor;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Tensor, tf } from "../tf.ts";
-import { internals, isRecurrent } from "./internals.ts";
+import { internals, isRecurrent, type NormalizationInternals } from "./internals.ts";
 import { stateVariables } from "./recurrent.ts";
 import { sublayers } from "./sublayers.ts";
 import type { LayerVariableInfo } from "./types.ts";
@@ -33,7 +33,7 @@ export function layerVariables(layer: tf.layers.Layer, path: string): readonly L
     seen.add(layer);
     const own = internals(layer);
     for (const weight of own._trainableWeights) add(weightInfo(weight, path, layer.trainable && weight.trainable));
-    for (const weight of own._nonTrainableWeights) add(writtenInfo(weight, path));
+    for (const weight of own._nonTrainableWeights) add({ ...writtenInfo(weight, path), ...spreadOf(weight, layer) });
     for (const { segment, layer: inner } of sublayers(layer)) visit(inner, join(path, segment));
     if (isRecurrent(layer)) {
       stateVariables(layer).forEach((variable, index) => add(keptInfo(variable, join(path, `state_${index}`))));
@@ -76,6 +76,14 @@ function writtenInfo(weight: tf.LayerVariable, path: string): LayerVariableInfo 
     role: "state",
     acrossReplicas: variable.dtype === "float32" ? "mean" : "first",
   };
+}
+
+/** What a batch normalization's moving variance goes with: the spread of the replicas' means is part of the variance. */
+function spreadOf(weight: tf.LayerVariable, layer: tf.layers.Layer): Pick<LayerVariableInfo, "spread"> {
+  if (layer.getClassName() !== "BatchNormalization") return {};
+  const { movingMean, movingVariance, momentum } = internals<NormalizationInternals>(layer);
+  if (weight !== movingVariance) return {};
+  return { spread: { mean: movingMean.read() as tf.Variable, rate: 1 - momentum } };
 }
 
 function keptInfo(variable: tf.Variable, path: string): LayerVariableInfo {

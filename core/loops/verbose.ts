@@ -4,6 +4,7 @@
  * @module
  */
 import { type Callback, type CallbackContext, CallbackList, type RunParams } from "../callback.ts";
+import { describeValue } from "../data/host_array.ts";
 import type { Trainee } from "./trainee.ts";
 
 /** How much is printed: nothing, a bar, a line an epoch; `"auto"` is a bar on a terminal and lines elsewhere. */
@@ -11,6 +12,9 @@ export type Verbose = 0 | 1 | 2 | "auto";
 
 /** Resolves `"auto"`. */
 export function resolveVerbose(verbose: Verbose = "auto"): 0 | 1 | 2 {
+  if (![0, 1, 2, "auto"].includes(verbose)) {
+    throw new RangeError(`Cannot print with verbose ${verbose}: expected 0 (nothing), 1 (a bar), 2 (lines) or "auto".`);
+  }
   return verbose === "auto" ? Deno.stdout.isTerminal() ? 1 : 2 : verbose;
 }
 
@@ -29,6 +33,14 @@ export function runCallbacks(
   params: RunParams,
   last: readonly Callback[] = [],
 ): RunCallbacks {
+  const isCallback = (one: unknown): boolean => typeof one === "object" && one !== null;
+  if (!Array.isArray(callbacks) || !callbacks.every(isCallback)) {
+    throw new TypeError(
+      `Cannot use the callbacks: found ${
+        describeValue(Array.isArray(callbacks) ? callbacks.find((one) => !isCallback(one)) : callbacks)
+      }; expected a list of callbacks, such as [earlyStopping()] or [{ onEpochEnd() { … } }].`,
+    );
+  }
   let stopped = false;
   const context: CallbackContext = {
     model: trainee.callbackModel,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describeValue } from "../data/host_array.ts";
 import type { Loss, LossFunction } from "../loss.ts";
 import { isPlainObject, type Nested } from "../nested.ts";
 import { applyLoss } from "../reduce.ts";
@@ -132,7 +133,7 @@ export class CompiledLoss {
     const found = this.#resolved.get(key);
     if (found !== undefined) return found;
     const loss: Loss = typeof choice === "function"
-      ? { name, reduction: "sum_over_batch_size", values: choice }
+      ? { name, reduction: "sum_over_batch_size", values: (a, b) => checkTensor(choice(a, b), name) }
       : this.#registry.create("losses", name);
     this.#resolved.set(key, loss);
     return loss;
@@ -156,6 +157,11 @@ function isLoss(value: unknown): value is Loss {
 
 function allChoices(spec: LossSpec): readonly (LossChoice | null)[] {
   return Array.isArray(spec) || (isPlainObject(spec) && !isLoss(spec)) ? Object.values(spec) : [spec as LossChoice];
+}
+
+function checkTensor(values: Tensor, loss: string): Tensor {
+  if (values instanceof tf.Tensor) return values;
+  throw new TypeError(`Cannot compute loss "${loss}": it returned ${describeValue(values)}; expected a tensor.`);
 }
 
 function checkChoice(choice: LossChoice, registry: Registry): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import { describeValue } from "../data/host_array.ts";
+import { TraceError } from "../errors.ts";
 import { meanMetric } from "../mean_metric.ts";
 import type { BoundMetric, Metric, MetricFunction } from "../metric.ts";
 import { isPlainObject, mapNested } from "../nested.ts";
@@ -123,7 +124,7 @@ export class CompiledMetrics {
       const weight = weighted ? weights[output] : undefined;
       const mask = getMask(prediction);
       const masked = bound.masked && mask !== null ? applyMask({ sampleWeight: weight, mask }, "sum") : weight;
-      const sums = bound.update(targets[output]!, prediction, masked);
+      const sums = updateMetric(name, bound, { yTrue: targets[output]!, yPred: prediction, sampleWeight: masked });
       if (sums.rank !== 1 || sums.size !== bound.size) {
         throw new TypeError(
           `Metric "${name}" gave sums of shape ${
@@ -191,15 +192,33 @@ function isObject(value: unknown): value is Metric {
 }
 
 function bindMetric(metric: Metric, yTrue: Tensor, yPred: Tensor): BoundMetric {
-  const shapes = `targets ${formatShape(openShape(yTrue))} and predictions ${formatShape(openShape(yPred))}`;
   try {
     return metric.build(openShape(yTrue), openShape(yPred));
   } catch (cause) {
-    throw new TypeError(
-      `Cannot compute metric "${metric.name}" of ${shapes}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw metricError(metric.name, yTrue, yPred, cause);
   }
+}
+
+function updateMetric(
+  name: string,
+  bound: BoundMetric,
+  { yTrue, yPred, sampleWeight }: { yTrue: Tensor; yPred: Tensor; sampleWeight: Tensor | undefined },
+): Tensor {
+  try {
+    return bound.update(yTrue, yPred, sampleWeight);
+  } catch (cause) {
+    // A trace is refused for reasons that have nothing to do with shapes.
+    throw cause instanceof TraceError ? cause : metricError(name, yTrue, yPred, cause);
+  }
+}
+
+function metricError(name: string, yTrue: Tensor, yPred: Tensor, cause: unknown): TypeError {
+  return new TypeError(
+    `Cannot compute metric "${name}" of targets ${formatShape(openShape(yTrue))} and predictions ${
+      formatShape(openShape(yPred))
+    }: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  );
 }
 
 /** Keras's rule: `<output>_<name>`; a weighted metric that meets its own name is `weighted_<name>`; then numbers. */

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { describeValue } from "../data/host_array.ts";
 import { isPlainObject, leafNames, leaves, type Nested } from "../nested.ts";
-import { formatShape, type Shape, type Tensor } from "../tf.ts";
+import { formatShape, type Shape, type Tensor, tf } from "../tf.ts";
 
 /** The names of a model's outputs: those of a dict, those that the model knows, or `output_0`, `output_1`, …. */
 export function outputNames(yPred: Nested<Tensor>, known?: readonly string[]): readonly string[] {
@@ -45,6 +46,22 @@ export function alignTensors(
     );
   }
   return list;
+}
+
+/**
+ * Checks what a user's `call` returned.
+ *
+ * @throws {TypeError} If it is no tensor, list of tensors or tensors by name.
+ */
+export function checkOutputs(outputs: Nested<Tensor>, model: string): Nested<Tensor> {
+  const grouped = Array.isArray(outputs) || isPlainObject(outputs) || outputs instanceof tf.Tensor;
+  if (!grouped || leaves(outputs).length === 0 || leaves(outputs).some((leaf) => !(leaf instanceof tf.Tensor))) {
+    throw new TypeError(
+      `Cannot use what call() of model "${model}" returned: found ${describeValue(outputs)}; expected a tensor, a ` +
+        "list of tensors or tensors by name. It must be synchronous.",
+    );
+  }
+  return outputs;
 }
 
 /** Options by output: one for all, a list, or by name. `isOne` tells a single option from a list or dict of them. */

@@ -28,8 +28,6 @@ export function cpu(): Device {
     probe: () => Promise.resolve({ available: true, software: true, description: "tfjs's CPU backend" }),
     open: async () => {
       if (openBackend(BACKEND) === undefined) await tf.setBackend(BACKEND);
-      // Its first write prints that Node has a faster backend, which Deno cannot load.
-      (openBackend(BACKEND) as unknown as { firstUse: boolean }).firstUse = false;
       registerCpuKernels();
     },
     activate: () => activateBackend(BACKEND),

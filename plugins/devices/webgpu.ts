@@ -49,7 +49,8 @@ const opened = new WeakMap<object, Opened>();
  */
 export function webgpu(options: WebGpuOptions = {}): Device {
   const { powerPreference = "high-performance", gpu = navigator.gpu } = options;
-  const requestAdapter = async (): Promise<GPUAdapter | null> => await gpu?.requestAdapter({ powerPreference }) ?? null;
+  const requestAdapter = (): Promise<GPUAdapter | null> =>
+    quietly(async () => await gpu?.requestAdapter({ powerPreference }) ?? null);
   const failure = (): DeviceError | undefined => opened.get(gpu)?.failure;
   return {
     name: "webgpu",
@@ -81,6 +82,20 @@ export function webgpu(options: WebGpuOptions = {}): Device {
       if (error !== undefined) throw error;
     },
   };
+}
+
+/** Without this directory, Mesa's Vulkan loader prints an error for every adapter that it is asked for. */
+async function quietly<T>(request: () => Promise<T>): Promise<T> {
+  const variable = "XDG_RUNTIME_DIR";
+  const allowed = Deno.build.os === "linux" &&
+    (await Deno.permissions.query({ name: "env", variable })).state === "granted";
+  if (!allowed || Deno.env.get(variable) !== undefined) return await request();
+  Deno.env.set(variable, "/tmp");
+  try {
+    return await request();
+  } finally {
+    Deno.env.delete(variable);
+  }
 }
 
 async function openAdapter(

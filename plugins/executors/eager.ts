@@ -65,10 +65,16 @@ class EagerProgram implements Program {
         const { input, context } = this.#enter(empty ? oneRow(batch) : batch, table, 0);
         const { gradients = [], sums } = this.#step.phases[phase]!.compute(input, context);
         const share = context.rows / context.globalRows;
-        const after = states.map(({ variable, acrossReplicas }, index) => {
-          const value = tf.mul(variable, acrossReplicas === "mean" ? share : this.#replica === 0 ? 1 : 0);
-          variable.assign(before[index]!.clone());
-          return value;
+        const written = states.map(({ variable }) => variable.clone());
+        const moved = (mean: tf.Variable): Tensor => {
+          const index = states.findIndex(({ variable }) => variable === mean);
+          return tf.sub(written[index]!, before[index]!);
+        };
+        states.forEach(({ variable }, index) => variable.assign(before[index]!.clone()));
+        const after = states.map(({ acrossReplicas, spread }, index) => {
+          if (acrossReplicas !== "mean") return tf.mul(written[index]!, this.#replica === 0 ? 1 : 0);
+          const apart = spread && tf.div(tf.square(moved(spread.mean)), spread.rate);
+          return tf.mul(apart ? tf.add(written[index]!, apart) : written[index]!, share);
         });
         this.#reached[phase] = gradients.map((gradient) => gradient !== null);
         const values = [...gradients.filter((gradient) => gradient !== null), ...after].map((tensor) =>
@@ -95,7 +101,14 @@ class EagerProgram implements Program {
       };
       const reached = this.#reached[phase] ?? [];
       const gradients = variables.map((variable, index) => reached[index] ? next(variable) : null);
-      for (const state of this.#states()) state.variable.assign(next(state));
+      const states = this.#states();
+      const agreed = states.map(next);
+      const values = states.map(({ spread }, index) => {
+        if (spread === undefined) return agreed[index]!;
+        const mean = agreed[states.findIndex(({ variable }) => variable === spread.mean)]!;
+        return tf.sub(agreed[index]!, tf.div(tf.square(tf.sub(mean, spread.mean)), spread.rate));
+      });
+      states.forEach(({ variable }, index) => variable.assign(values[index]!));
       if (apply !== undefined) {
         const context = { rows: batch.rows, globalRows: batch.globalRows, scalars: scalarsOf(table, 0) };
         apply.call(this.#step.phases[phase], gradients, context);

@@ -42,7 +42,7 @@ export interface FakeRunOptions {
 
 /** Makes a context of plain objects. `loss` and what ends in `_loss` is better when smaller, `accuracy` when larger. */
 export function fakeRun({ params, average, learningRate = 0.1, chief = true }: FakeRunOptions = {}): FakeRun {
-  const weight: tf.Variable = tf.variable<tf.Rank>(tf.tensor1d([1, 2]));
+  const weight: tf.Variable = tf.tidy(() => tf.variable<tf.Rank>(tf.tensor1d([1, 2])));
   const variable = (path: string, value: tf.Variable, role: StepVariable["role"]): StepVariable => ({
     path,
     variable: value,
@@ -51,7 +51,7 @@ export function fakeRun({ params, average, learningRate = 0.1, chief = true }: F
   });
   const averages = average === undefined
     ? undefined
-    : [variable("fake/dense/kernel/average", tf.variable<tf.Rank>(tf.tensor1d([...average])), "slot")];
+    : [variable("fake/dense/kernel/average", tf.tidy(() => tf.variable<tf.Rank>(tf.tensor1d([...average]))), "slot")];
   const optimizer: Optimizer = {
     name: "fake",
     learningRate,

@@ -1,5 +1,13 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
-import { CallbackError, type CompileOptions, type DataSource, DeviceError, Model, type Tensor, tf } from "./local.ts";
+import {
+  CallbackError,
+  type CompileOptions,
+  type DataSource,
+  DeviceError,
+  Model,
+  type Tensor,
+  tf,
+} from "@stride/stride";
 import { oneDevice } from "@stride/stride/strategies";
 import { assertClose, filled, onesData, onesLayers, onesModel } from "./helpers.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { type CompileOptions, Model, type Tensor, tf } from "./local.ts";
-import { sgd } from "./local_optimizers.ts";
+import { type CompileOptions, Model, type Tensor, tf } from "@stride/stride";
+import { sgd } from "@stride/stride/optimizers";
 import { assertClose, assertLogs, assertNoLeak, filled, onesData, onesModel, weightValues } from "./helpers.ts";
 
 /** A functional model with heads a(3) and b(1) of ones. */

@@ -10,8 +10,8 @@ import {
   type TensorBatch,
   tf,
   type TrainPhase,
-} from "./local.ts";
-import { adam, sgd } from "./local_optimizers.ts";
+} from "@stride/stride";
+import { adam, sgd } from "@stride/stride/optimizers";
 import { assertClose, assertLogs, assertNoLeak, column, filled, valuesOf } from "./helpers.ts";
 
 const quiet = { verbose: 0 } as const;

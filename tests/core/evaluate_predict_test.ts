@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { type Callback, Model, type Tensor, tf } from "./local.ts";
-import { sgd } from "./local_optimizers.ts";
+import { type Callback, Model, type Tensor, tf } from "@stride/stride";
+import { sgd } from "@stride/stride/optimizers";
 import {
   assertClose,
   assertLogs,

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type BatchItem, type Callback, type Dataset, type DataSource, Model, type Tensor, tf } from "./local.ts";
-import { sgd } from "./local_optimizers.ts";
+import { type BatchItem, type Callback, type Dataset, type DataSource, Model, type Tensor, tf } from "@stride/stride";
+import { sgd } from "@stride/stride/optimizers";
 import {
   assertClose,
   assertLogs,

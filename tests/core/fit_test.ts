@@ -1,7 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { type Callback, Model, type Tensor, tf } from "./local.ts";
+import { type Callback, Model, type Tensor, tf } from "@stride/stride";
 import { meanSquaredError } from "@stride/stride/losses";
-import { sgd } from "./local_optimizers.ts";
+import { sgd } from "@stride/stride/optimizers";
 import {
   assertClose,
   assertLogs,

@@ -12,7 +12,7 @@ import {
   Model,
   type Tensor,
   tf,
-} from "./local.ts";
+} from "@stride/stride";
 import { assertAlmostEquals, assertEquals, assertLessOrEqual } from "@std/assert";
 
 /** The acceptance model M(units): one Dense layer without bias, its kernel all ones. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Model, type Tensor, tf } from "./local.ts";
-import { sgd } from "./local_optimizers.ts";
+import { Model, type Tensor, tf } from "@stride/stride";
+import { sgd } from "@stride/stride/optimizers";
 import {
   assertClose,
   assertLogs,

@@ -50,7 +50,10 @@ export interface RunWith {
 type Observed = ReadonlyMap<string, ArrayLike<number>>;
 
 /** How often a case that disagrees is run again from weights that differ by rounding. */
-const PERTURBED_RUNS = 4;
+const PERTURBED_RUNS = 6;
+
+/** Keras's value and Stride's are two draws; a handful of runs shows less than their whole range. */
+const MOVEMENTS = 3;
 
 /**
  * Trains as Keras did and compares everything that it reported.
@@ -58,7 +61,7 @@ const PERTURBED_RUNS = 4;
  * Where a value disagrees, the case is run again from initial weights changed by one unit in the last place. A value that
  * this alone moves by more than the tolerance is decided by rounding, as the bias in front of a batch normalization is under
  * Adam: its gradient is zero but for rounding, and Adam scales it up. Keras disagrees with itself about such values, with
- * and without its compiler. They are compared within twice the movement that was seen, and the line says so.
+ * and without its compiler. They are compared within a few times the movement that was seen, and the line says so.
  */
 export async function runTrainingCase(golden: TrainingCase, runWith: RunWith): Promise<CaseResult> {
   const expected = expectedOf(golden);
@@ -81,9 +84,9 @@ export async function runTrainingCase(golden: TrainingCase, runWith: RunWith): P
     const moved = movement.get(name)?.[index] ?? 0;
     if (moved <= tolerance(wanted)) return 0;
     largest = Math.max(largest, moved);
-    return 2 * moved;
+    return MOVEMENTS * moved;
   });
-  if (!second.ok) return first;
+  if (!second.ok) return second;
   return { ...second, note: `rounding alone moves some values by up to ${largest.toExponential(1)}` };
 }
 
