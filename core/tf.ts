@@ -8,8 +8,7 @@ import * as tf from "@tensorflow/tfjs";
 export { tf };
 
 // The CPU backend's first write would print that Node has a faster one, which Deno cannot load. Nothing else is done here.
-const cpuBackend = tf.findBackend("cpu") as { firstUse?: boolean } | null;
-if (cpuBackend !== null) cpuBackend.firstUse = false;
+(tf.engine().backend as { firstUse?: boolean }).firstUse = false;
 
 /** A tfjs tensor of any rank. */
 export type Tensor = tf.Tensor;

@@ -38,11 +38,9 @@ const ELEMENTS: Readonly<Record<string, { readonly dtype: HostArray["dtype"]; re
  * import { readNpy } from "@stride/stride/data";
  * import { assertEquals } from "@std/assert";
  *
- * const header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1), }\n";
- * const bytes = new TextEncoder().encode(`?NUMPY??${String.fromCharCode(header.length)}?${header}??`);
- * bytes.set([0x93], 0);
- * bytes.set([1, 0, header.length, 0], 6);
- * bytes.set([7, 8], bytes.length - 2);
+ * const encode = (text: string) => new TextEncoder().encode(text);
+ * const header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1), }";
+ * const bytes = new Uint8Array([0x93, ...encode("NUMPY"), 1, 0, header.length, 0, ...encode(header), 7, 8]);
  * assertEquals(await readNpy(bytes), { shape: [2, 1], dtype: "uint8", values: new Uint8Array([7, 8]) });
  * ```
  */

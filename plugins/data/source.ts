@@ -17,7 +17,7 @@ export async function readSource(source: FileSource): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return await decompress(source, "bytes");
   const url = toUrl(source);
   if (url === undefined || url.protocol === "file:") {
-    return await decompress(await Deno.readFile(source), String(source));
+    return await decompress(await Deno.readFile(url ?? source), String(source));
   }
   const response = await fetch(url);
   if (!response.ok) {

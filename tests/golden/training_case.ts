@@ -80,11 +80,12 @@ export async function runTrainingCase(golden: TrainingCase, runWith: RunWith): P
     }
   }
   let largest = 0;
-  const second = compareAll(golden, observed, expected, (name, index, wanted) => {
-    const moved = movement.get(name)?.[index] ?? 0;
-    if (moved <= tolerance(wanted)) return 0;
-    largest = Math.max(largest, moved);
-    return MOVEMENTS * moved;
+  const second = compareAll(golden, observed, expected, (name, index) => {
+    const moved = movement.get(name);
+    const wanted = expected.get(name)!;
+    if (moved === undefined || !moved.some((distance, i) => distance > tolerance(wanted[i]!))) return 0;
+    largest = Math.max(largest, moved[index]!);
+    return MOVEMENTS * moved[index]!;
   });
   if (!second.ok) return second;
   return { ...second, note: `rounding alone moves some values by up to ${largest.toExponential(1)}` };
