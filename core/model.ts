@@ -82,6 +82,9 @@ export interface FromOptions {
   readonly name?: string;
 }
 
+/** The models that optimizers serve. */
+const owners = new WeakMap<Optimizer, Model>();
+
 /**
  * A model in Keras's manner. Extend it and override `call`, or make one of tfjs layers with `Model.from`.
  *
@@ -136,7 +139,7 @@ export class Model {
       const [input] = layers.inputs ?? [];
       if (input === undefined) {
         throw new TypeError(
-          `Cannot make a model from "${layers.name}": it has no layers; add some, the first with an inputShape.`,
+          `Cannot make a model of "${layers.name}": it has no layers; add some, the first with an inputShape.`,
         );
       }
       layers.build(input.shape);
@@ -329,7 +332,7 @@ export class Model {
     if (gradients.size === 0) {
       throw new TypeError(
         `Cannot train model "${this.name}": its loss depends on none of the ${list.length} variables that are to be ` +
-          "trained, or through operations that have no gradient, such as comparisons.",
+          "trained, or only through operations that pass no gradient on.",
       );
     }
     return { loss: lossScale === 1 ? value : tf.div(value, lossScale), gradients };
@@ -367,9 +370,17 @@ export class Model {
   compile(options: CompileOptions = {}): void {
     this.#activity.check("compile");
     const compiled = compileOptions(options, this.#registry);
-    for (const optimizer of this.#compiled?.optimizers ?? []) {
-      if (!compiled.optimizers.includes(optimizer)) optimizer.dispose();
+    for (const optimizer of compiled.optimizers) {
+      const owner = owners.get(optimizer) ?? this;
+      if (owner !== this) {
+        throw new TypeError(
+          `Cannot compile model "${this.name}" with an optimizer that serves model "${owner.name}": its slots and ` +
+            "iterations belong to one model. Make another.",
+        );
+      }
     }
+    this.#releaseOptimizers(compiled.optimizers);
+    compiled.optimizers.forEach((optimizer) => owners.set(optimizer, this));
     this.#compiled = compiled;
     this.recompile();
   }
@@ -484,7 +495,7 @@ export class Model {
 
   /** The layers, in the order in which they are first called. Empty until the model is built. */
   get layers(): readonly tf.layers.Layer[] {
-    return this.#parts.layers;
+    return this.#parts.topLayers;
   }
 
   /** Copies of all weights, on the device, in Keras's order; the caller disposes them. */
@@ -536,7 +547,7 @@ export class Model {
     this.#activity.check("dispose");
     this.#activity.end();
     this.#onBatch.clear();
-    for (const optimizer of this.#compiled?.optimizers ?? []) optimizer.dispose();
+    this.#releaseOptimizers([]);
     for (const { variable } of this.#variables ?? []) if (!variable.isDisposed) variable.dispose();
   }
 
@@ -557,6 +568,14 @@ export class Model {
       );
     }
     return this.#variables;
+  }
+
+  #releaseOptimizers(except: readonly Optimizer[]): void {
+    for (const optimizer of this.#compiled?.optimizers ?? []) {
+      if (except.includes(optimizer)) continue;
+      optimizer.dispose();
+      owners.delete(optimizer);
+    }
   }
 
   #phases(): readonly TrainPhase[] | undefined {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { layerLosses, layerPath, layerVariables } from "../layers/mod.ts";
+import { isContainer, layerLosses, layerPath, layerVariables } from "../layers/mod.ts";
 import type { LayerVariableInfo } from "../layers/types.ts";
 import { type Tensor, tf } from "../tf.ts";
 
@@ -34,6 +34,11 @@ export class ModelParts {
   /** Whether the model is known to call this layer. */
   hasLayer(layer: tf.layers.Layer): boolean {
     return this.#layers.has(layer);
+  }
+
+  /** The layers in order of first use; in place of a root container, the layers in it. */
+  get topLayers(): readonly tf.layers.Layer[] {
+    return [...this.#layers].flatMap(([layer, path]) => path === "" && isContainer(layer) ? layer.layers : [layer]);
   }
 
   /** The layers, in order of first use. */

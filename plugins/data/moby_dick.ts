@@ -9,6 +9,7 @@ import { openPackage, text } from "./npm_package.ts";
 export interface Chapter {
   /** `1` to `135`; `Etymology`, `Extracts`, `Epilogue`. */
   readonly chapter: string;
+  /** Its heading, such as `Loomings.` */
   readonly title: string;
   /** Paragraphs, with an empty line between. */
   readonly text: string;

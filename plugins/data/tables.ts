@@ -7,24 +7,31 @@ import { openPackage, text } from "./npm_package.ts";
 
 /** A car, as sold between 1970 and 1982. */
 export interface Car {
+  /** Make and model, in lower case. */
   readonly name: string;
   /** Miles per US gallon. */
   readonly milesPerGallon: number | null;
+  /** How many. */
   readonly cylinders: number;
   /** Cubic inches. */
   readonly displacement: number;
+  /** Gross horsepower. */
   readonly horsepower: number | null;
   /** Pounds. */
   readonly weight: number;
   /** Seconds from 0 to 60 miles per hour. */
   readonly acceleration: number;
+  /** The model year: 1970 to 1982. */
   readonly year: number;
+  /** Where it was made. */
   readonly origin: "Europe" | "Japan" | "USA";
 }
 
 /** A penguin of the Palmer Archipelago. */
 export interface Penguin {
+  /** Its species: the usual target. */
   readonly species: "Adelie" | "Chinstrap" | "Gentoo";
+  /** Where it was met. */
   readonly island: "Biscoe" | "Dream" | "Torgersen";
   /** mm. */
   readonly beakLength: number | null;
@@ -34,6 +41,7 @@ export interface Penguin {
   readonly flipperLength: number | null;
   /** g. */
   readonly bodyMass: number | null;
+  /** Where it is known. */
   readonly sex: "female" | "male" | null;
 }
 

@@ -7,7 +7,7 @@ import {
   swapEMAWeights,
   terminateOnNaN,
 } from "@stride/stride/callbacks";
-import { type Callback, type Tensor } from "@stride/stride/core";
+import type { Callback, Tensor } from "@stride/stride/core";
 import { adam, sgd } from "@stride/stride/optimizers";
 
 /** One dense layer of ones on 4 features, without bias: the model of Keras's own trainer tests. */

@@ -22,7 +22,7 @@ Deno.test("Model.from() trains nested models, with paths that tell where a varia
   const inner = tf.sequential({
     name: "body",
     layers: [
-      tf.layers.dense({ units: 3, inputShape: [2], activation: "relu" }),
+      tf.layers.dense({ units: 3, inputShape: [2], activation: "tanh" }),
       tf.layers.batchNormalization(),
       tf.layers.dense({ units: 2 }),
     ],
