@@ -32,7 +32,10 @@ export function indexingGradients(): readonly KernelGradient[] {
       kernel: "TensorScatterUpdate",
       inputs: ["tensor", "indices", "updates"],
       gradient: ([dy], [tensor, indices, updates]) => ({
-        tensor: () => tf.tensorScatterUpdate(dy!, indices!.toInt(), tf.zeros(updates!.shape)),
+        tensor: () => {
+          const [rows, written] = asRows(indices!, tf.ones(updates!.shape), tensor!.shape);
+          return tf.mul(dy!, tf.equal(tf.scatterND(rows, written, tensor!.shape), 0).cast("float32"));
+        },
         indices: noGradient(indices!),
         updates: () => tf.mul(tf.gatherND(dy!, indices!.toInt()), survivors(tensor!, indices!, updates!)),
       }),

@@ -8,11 +8,8 @@
  * @module
  */
 import { tf } from "../../core/tf.ts";
-
-interface CpuBackend {
-  readonly data: { get(dataId: object): { readonly values: Float32Array } };
-  makeTensorInfo(shape: number[], dtype: string, values: Float32Array): tf.TensorInfo;
-}
+import type { CpuBackend } from "./cpu_backend.ts";
+import { registerElementwise } from "./cpu_elementwise.ts";
 
 interface MatMulArguments {
   readonly inputs: { readonly a: tf.TensorInfo; readonly b: tf.TensorInfo };
@@ -22,10 +19,11 @@ interface MatMulArguments {
 
 let registered = false;
 
-/** Replaces the CPU backend's matrix product, once. Fused layers use it too. */
+/** Replaces the CPU backend's matrix product and arithmetic, once. Fused layers use them too. */
 export function registerCpuKernels(): void {
   if (registered) return;
   registered = true;
+  registerElementwise();
   const original = tf.getKernel("BatchMatMul", "cpu");
   tf.unregisterKernel("BatchMatMul", "cpu");
   tf.registerKernel({

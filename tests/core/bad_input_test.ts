@@ -9,7 +9,7 @@ import {
   tf,
 } from "@stride/stride";
 import { oneDevice } from "@stride/stride/strategies";
-import { assertClose, filled, onesData, onesLayers, onesModel } from "./helpers.ts";
+import { filled, onesData, onesLayers, onesModel } from "./helpers.ts";
 
 const quiet = { verbose: 0 } as const;
 const good = onesData(8, 1);

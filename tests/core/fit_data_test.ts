@@ -1,17 +1,7 @@
-import { assert, assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type BatchItem, type Callback, type Dataset, type DataSource, Model, type Tensor, tf } from "@stride/stride";
 import { sgd } from "@stride/stride/optimizers";
-import {
-  assertClose,
-  assertLogs,
-  column,
-  filled,
-  hookTrace,
-  onesData,
-  onesModel,
-  warningsOf,
-  weightValues,
-} from "./helpers.ts";
+import { assertClose, column, filled, hookTrace, onesData, onesModel, warningsOf } from "./helpers.ts";
 
 /** A model that shows which rows it is trained on: its mean output is the loss, and each batch's x is written down. */
 function probe(): { model: Model; seen: number[][] } {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Model, type Tensor, tf } from "@stride/stride";
+import { type Tensor, tf } from "@stride/stride";
 import { sgd } from "@stride/stride/optimizers";
 import {
   assertClose,
