@@ -45,6 +45,7 @@ export const builtins: Registry = Registry.empty.use({
 
 /** Names that complete in the editor. Others, such as a plugin's, are looked up at run time. */
 export interface BuiltinNames {
+  /** Names of optimizers. */
   readonly optimizers:
     | "adadelta"
     | "adafactor"
@@ -60,6 +61,7 @@ export interface BuiltinNames {
     | "rmsprop"
     | "sgd"
     | (string & Record<never, never>);
+  /** Names of losses. */
   readonly losses:
     | "binary_crossentropy"
     | "categorical_crossentropy"
@@ -78,6 +80,7 @@ export interface BuiltinNames {
     | "sparse_categorical_crossentropy"
     | "squared_hinge"
     | (string & Record<never, never>);
+  /** Names of metrics. */
   readonly metrics:
     | "accuracy"
     | "auc"
@@ -94,11 +97,13 @@ export interface BuiltinNames {
     | "sparse_categorical_accuracy"
     | "top_k_categorical_accuracy"
     | (string & Record<never, never>);
+  /** Names of executors. */
   readonly executors: "auto" | "eager" | "trace" | (string & Record<never, never>);
 }
 
 /** A model with everything built in: extend it and override `call`, or make one of tfjs layers with `Model.from`. */
 export class Model extends CoreModel {
+  /** What names stand for: everything built in. */
   static override readonly registry: Registry = builtins;
 
   /** See the core's `compile`; the names that are built in complete in the editor. */

@@ -34,20 +34,33 @@ export interface PredictBatchEndEvent {
 
 /** Every hook and what it is told. An empty event stands for hooks that are told nothing. */
 export interface Hooks {
+  /** Fit begins. */
   onTrainBegin: Record<never, never>;
+  /** Fit ends, unless it failed. */
   onTrainEnd: { readonly logs: Logs };
+  /** An epoch begins, counted from 0. */
   onEpochBegin: { readonly epoch: number };
   /** Logs may be changed: History records what the callbacks before it leave. */
   onEpochEnd: { readonly epoch: number; readonly logs: Logs };
+  /** An execution of the epoch is about to start; its data exist. */
   onTrainBatchBegin: BatchBeginEvent;
+  /** An execution of the epoch has been started. */
   onTrainBatchEnd: BatchEndEvent;
+  /** Evaluation or validation begins. */
   onTestBegin: Record<never, never>;
+  /** Evaluation or validation ends. */
   onTestEnd: { readonly logs: Logs };
+  /** An execution of evaluation is about to start. */
   onTestBatchBegin: BatchBeginEvent;
+  /** An execution of evaluation has been started. */
   onTestBatchEnd: BatchEndEvent;
+  /** Prediction begins. */
   onPredictBegin: Record<never, never>;
+  /** Prediction ends. */
   onPredictEnd: Record<never, never>;
+  /** An execution of prediction is about to start. */
   onPredictBatchBegin: BatchBeginEvent;
+  /** An execution of prediction has been started. */
   onPredictBatchEnd: PredictBatchEndEvent;
 }
 
@@ -125,7 +138,7 @@ export class CallbackList {
   readonly #context: CallbackContext;
   readonly #listeners = new Map<HookName, readonly Callback[]>();
 
-  /** @param callbacks In the order in which they are called. @param context What every hook gets. */
+  /** A list of callbacks. @param callbacks In the order in which they are called. @param context What every hook gets. */
   constructor(callbacks: readonly Callback[], context: CallbackContext) {
     this.#callbacks = callbacks;
     this.#context = context;

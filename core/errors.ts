@@ -6,7 +6,7 @@
 
 /** A device is not there, was lost, or computes wrongly. */
 export class DeviceError extends Error {
-  /** @param message What happened, what was expected, what to do. */
+  /** An error of a device. @param message What happened, what was expected, what to do. */
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "DeviceError";
@@ -20,7 +20,7 @@ export class CallbackError extends Error {
   /** The hook in which it threw. */
   readonly hook: string;
 
-  /** @param callback The callback's name. @param hook The hook's name. */
+  /** An error of a callback. @param callback The callback's name. @param hook The hook's name. */
   constructor(callback: string, hook: string, cause: unknown) {
     super(`Callback "${callback}" failed in ${hook}: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
@@ -36,7 +36,7 @@ export class TraceError extends Error {
   /** Which rule was broken. */
   readonly code: TraceErrorCode;
 
-  /** @param code Which rule was broken. @param message What was found, where, and what to do. */
+  /** A refusal. @param code Which rule was broken. @param message What was found, where, and what to do. */
   constructor(code: TraceErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "TraceError";

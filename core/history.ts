@@ -16,7 +16,7 @@ export class History implements Callback {
   /** What fit was asked for. */
   readonly params: RunParams;
 
-  /** @param params What fit was asked for. */
+  /** An empty history. @param params What fit was asked for. */
   constructor(params: RunParams) {
     this.params = params;
   }

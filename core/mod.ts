@@ -99,7 +99,7 @@ export {
   type Started,
   type Strategy,
 } from "./strategy.ts";
-export { formatShape, type Shape, type Tensor, tf } from "./tf.ts";
+export { formatShape, type Layer, type LayersModel, type Shape, type Tensor, tf, type Variable } from "./tf.ts";
 export type { CompileOptions, KnownNames, OptimizerChoice } from "./trainer/compile.ts";
 export type { LossChoice, LossSpec, LossWeights } from "./trainer/compiled_loss.ts";
 export type { MetricChoice, MetricsSpec, OutputMetrics } from "./trainer/compiled_metrics.ts";

@@ -22,7 +22,7 @@ import { hostRandomSource, newRandomKey, type RandomKey, withRandomSource } from
 import { Registry } from "./registry.ts";
 import type { Logs, Step, StepContext, StepKind, StepVariable } from "./step.ts";
 import { getStrategy, type Strategy } from "./strategy.ts";
-import { formatShape, type Shape, type Tensor, tf } from "./tf.ts";
+import { formatShape, type Layer, type LayersModel, type Shape, type Tensor, tf, type Variable } from "./tf.ts";
 import { Activity } from "./trainer/activity.ts";
 import { type Compiled, type CompileOptions, compileOptions } from "./trainer/compile.ts";
 import { type MetricSums, type ModelPhase, modelStep, type StepResult } from "./trainer/model_step.ts";
@@ -38,7 +38,7 @@ export interface CallOptions {
 
 /** What `apply` may be told beside the input. */
 export interface ApplyOptions {
-  /** @default what the running step says; `false` outside of steps */
+  /** Whether the layer runs in training mode. @default what the running step says; `false` outside of steps */
   readonly training?: boolean;
   /** A mask in place of the one that the input carries. */
   readonly mask?: Tensor | null;
@@ -57,7 +57,7 @@ export interface TrainPhase {
   /** Its name: names its optimizer in `compile`, its variables' slots and its loss. */
   readonly name: string;
   /** The layers and variables that it trains. */
-  readonly trains: readonly (tf.layers.Layer | tf.Variable)[];
+  readonly trains: readonly (Layer | Variable)[];
   /** Computes its gradients, with `this.gradients`. */
   step(batch: TensorBatch, context: StepContext): StepResult;
 }
@@ -116,7 +116,7 @@ export class Model {
     predict: { steps: 0 },
   };
 
-  /** @param name For messages. @default the class name */
+  /** A model without variables yet. @param name For messages. @default the class name */
   constructor(name?: string) {
     this.name = name ?? new.target.name;
     this.#activity = new Activity(this.name);
@@ -130,7 +130,7 @@ export class Model {
    *
    * @param layers The layers; the model shares their weights.
    */
-  static from<M extends typeof Model>(this: M, layers: tf.LayersModel, options: FromOptions = {}): InstanceType<M> {
+  static from<M extends typeof Model>(this: M, layers: LayersModel, options: FromOptions = {}): InstanceType<M> {
     if (!isContainer(layers)) {
       throw new TypeError("Cannot make a model: expected a tf.sequential or tf.model; extend Model for anything else.");
     }
@@ -262,7 +262,7 @@ export class Model {
    * @returns Its output.
    * @throws {TypeError} If it has several outputs: use `applyAll`.
    */
-  apply(layer: tf.layers.Layer, x: Tensor | readonly Tensor[], options: ApplyOptions = {}): Tensor {
+  apply(layer: Layer, x: Tensor | readonly Tensor[], options: ApplyOptions = {}): Tensor {
     const outputs = this.#applyAll(layer, x instanceof tf.Tensor ? [x] : x, options);
     if (outputs.length !== 1) {
       throw new TypeError(`Layer "${layer.name}" has ${outputs.length} outputs: call applyAll, which returns a list.`);
@@ -271,11 +271,11 @@ export class Model {
   }
 
   /** As `apply`, for layers with several outputs, such as a recurrent layer that returns its states. */
-  applyAll(layer: tf.layers.Layer, x: Tensor | readonly Tensor[], options: ApplyOptions = {}): readonly Tensor[] {
+  applyAll(layer: Layer, x: Tensor | readonly Tensor[], options: ApplyOptions = {}): readonly Tensor[] {
     return this.#applyAll(layer, x instanceof tf.Tensor ? [x] : x, options);
   }
 
-  #applyAll(layer: tf.layers.Layer, inputs: readonly Tensor[], options: ApplyOptions): readonly Tensor[] {
+  #applyAll(layer: Layer, inputs: readonly Tensor[], options: ApplyOptions): readonly Tensor[] {
     const scope = activeScope();
     if (this.#variables !== undefined && !this.#parts.hasLayer(layer)) {
       throw new TypeError(
@@ -303,7 +303,7 @@ export class Model {
    * @param loss Computes a scalar. Layers and variables that it uses are differentiated.
    * @param variables What to differentiate by. @default the phase's, or all trainable variables
    */
-  gradients(loss: () => Tensor, variables?: readonly tf.Variable[]): StepResult {
+  gradients(loss: () => Tensor, variables?: readonly Variable[]): StepResult {
     const list = variables ?? this.#phaseVariables ?? this.#trainable().map(({ variable }) => variable);
     const lossScale = activeScope()?.lossScale ?? 1;
     const scalarLoss = (): Tensor => {
@@ -325,7 +325,7 @@ export class Model {
       undefined as unknown as Tensor,
       true,
     );
-    const gradients = new Map<tf.Variable, Tensor>();
+    const gradients = new Map<Variable, Tensor>();
     grads.forEach((gradient, index) => {
       if (gradient !== null && gradient !== undefined) gradients.set(list[index]!, gradient);
     });
@@ -475,7 +475,7 @@ export class Model {
   }
 
   /** A layer that a phase trains: its weights must exist before the first step, even where `call` does not call it. */
-  #addLayerOf(phase: TrainPhase, layer: tf.layers.Layer): void {
+  #addLayerOf(phase: TrainPhase, layer: Layer): void {
     this.#parts.addLayer(layer);
     if (layer.built || isContainer(layer)) return;
     const shape: Shape | null | undefined = layer.batchInputShape;
@@ -494,7 +494,7 @@ export class Model {
   }
 
   /** The layers, in the order in which they are first called. Empty until the model is built. */
-  get layers(): readonly tf.layers.Layer[] {
+  get layers(): readonly Layer[] {
     return this.#parts.topLayers;
   }
 
@@ -553,7 +553,7 @@ export class Model {
 
   // ---------------------------------------------------------------- internals
 
-  #phaseVariables: readonly tf.Variable[] | undefined;
+  #phaseVariables: readonly Variable[] | undefined;
 
   #requireCompiled(): Compiled {
     if (this.#compiled === undefined) throw new Error("You must call `compile()` before using the model.");
@@ -720,11 +720,11 @@ export class Model {
   }
 
   #variablesOf(phase: TrainPhase, trainable: readonly ModelVariable[]): readonly ModelVariable[] {
-    const own = new Set<tf.Variable>();
+    const own = new Set<Variable>();
     for (const part of phase.trains) {
       if (part instanceof tf.Variable) own.add(part);
       else {
-        for (const weight of part.trainableWeights) own.add(weight.read() as tf.Variable);
+        for (const weight of part.trainableWeights) own.add(weight.read() as Variable);
       }
     }
     return trainable.filter(({ variable }) => own.has(variable));
@@ -753,7 +753,7 @@ function ownedBy(batch: TensorBatch): (output: Tensor) => Tensor {
 }
 
 /** Inputs of a layers model, by name or in order. */
-function layerInputs(layers: tf.LayersModel, x: Nested<Tensor>): readonly Tensor[] {
+function layerInputs(layers: LayersModel, x: Nested<Tensor>): readonly Tensor[] {
   const names = layers.inputNames;
   let tensors: readonly Tensor[];
   if (x instanceof tf.Tensor || Array.isArray(x)) tensors = leaves(x as Tensor | readonly Tensor[]);

@@ -13,12 +13,19 @@ import type { Strategy } from "./strategy.ts";
 
 /** The kinds of things that plugins bring. */
 export interface PluginKinds {
+  /** What updates weights. */
   optimizers: Optimizer;
+  /** What is minimized. */
   losses: Loss;
+  /** What is reported. */
   metrics: Metric;
+  /** What happens at hooks. */
   callbacks: Callback;
+  /** Who runs steps. */
   strategies: Strategy;
+  /** How steps are run. */
   executors: Executor;
+  /** Where tensors live. */
   devices: Device;
 }
 

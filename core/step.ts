@@ -6,7 +6,7 @@
 import type { TensorBatch } from "./batch.ts";
 import type { Nested } from "./nested.ts";
 import type { RandomKey } from "./random.ts";
-import type { Tensor, tf } from "./tf.ts";
+import type { Tensor, Variable } from "./tf.ts";
 
 /** Reported values by name: `loss`, metrics, `val_*`, `learning_rate`. */
 export type Logs = Record<string, number>;
@@ -19,7 +19,7 @@ export interface StepVariable {
   /** Where it stands in the model or optimizer: `dense_1/kernel`, `adam/dense_1/kernel/momentum`. */
   readonly path: string;
   /** The tfjs variable that holds the value. */
-  readonly variable: tf.Variable;
+  readonly variable: Variable;
   /** `weight`: trained; `state`: written by a layer; `slot`: the optimizer's. */
   readonly role: "weight" | "slot" | "state";
   /** How replicas agree on it: all compute the same, they average what each wrote, or the first one's counts. */
@@ -28,7 +28,7 @@ export interface StepVariable {
    * Set for a moving variance: the moving mean that it goes with, and the part that a batch contributes to both. Replicas
    * that agree then count how far their means lie apart, so that the agreed variance is that of the whole batch.
    */
-  readonly spread?: { readonly mean: tf.Variable; readonly rate: number };
+  readonly spread?: { readonly mean: Variable; readonly rate: number };
   /** Projects a weight after each update, as tfjs's `constraints` do. */
   readonly constraint?: (value: Tensor) => Tensor;
 }

@@ -13,6 +13,15 @@ export { tf };
 /** A tfjs tensor of any rank. */
 export type Tensor = tf.Tensor;
 
+/** A tfjs variable of any rank. */
+export type Variable = tf.Variable;
+
+/** A tfjs layer. */
+export type Layer = tf.layers.Layer;
+
+/** A tfjs model of layers: sequential or functional. */
+export type LayersModel = tf.LayersModel;
+
 /** A shape; `null` stands for a dimension that may vary, as the batch axis does. */
 export type Shape = readonly (number | null)[];
 

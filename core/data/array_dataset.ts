@@ -23,7 +23,7 @@ export class ArrayDataset implements Dataset {
   readonly #source: ResidentSource;
   readonly #options: ArrayDatasetOptions;
 
-  /** @param arrays All with the same number of samples, at least one. */
+  /** A data set over arrays. @param arrays All with the same number of samples, at least one. */
   constructor(arrays: Arrays<HostArray>, rows: number, options: ArrayDatasetOptions) {
     this.#source = { rows, arrays };
     this.#options = options;

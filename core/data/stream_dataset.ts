@@ -20,7 +20,7 @@ export class StreamDataset implements Dataset {
     | { readonly iterator: AsyncIterator<Arrays<HostArray>>; readonly first: IteratorResult<Arrays<HostArray>> }
     | undefined;
 
-  /** @param openPass Called once for each pass. @param batches Batches in a pass, if known. */
+  /** A data set over passes. @param openPass Called once for each pass. @param batches Batches in a pass, if known. */
   constructor(openPass: OpenPass, batches?: number) {
     this.#openPass = openPass;
     this.batches = batches;

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { tf } from "../tf.ts";
+import type { Layer, tf } from "../tf.ts";
 import { adoptCategoryEncoding } from "./category_encoding.ts";
 import { currentCall } from "./context.ts";
 import { adoptConvolution } from "./convolution.ts";
@@ -47,7 +47,7 @@ const records = new WeakMap<tf.layers.Layer, Kept>();
  *
  * A layer with an `activityRegularizer` must be adopted before it is added to a model: tfjs refuses to wire it.
  */
-export function adopt(layer: tf.layers.Layer): void {
+export function adopt(layer: Layer): void {
   adopted(layer);
 }
 

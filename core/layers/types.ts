@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Tensor, tf } from "../tf.ts";
+import type { Tensor, Variable } from "../tf.ts";
 
 /** What a call of a layer is told and may report. */
 export interface LayerCall {
@@ -30,7 +30,7 @@ export interface LayerVariableInfo {
   /** Where it stands in the model: `dense_1/kernel`. */
   readonly path: string;
   /** The tfjs variable that holds the value. */
-  readonly variable: tf.Variable;
+  readonly variable: Variable;
   /** Whether an optimizer may change it. */
   readonly trainable: boolean;
   /** `weight`: trained, or frozen; `state`: written by the layer itself. */
@@ -38,7 +38,7 @@ export interface LayerVariableInfo {
   /** How replicas agree on it: all compute the same, they average what each wrote, or the first one's counts. */
   readonly acrossReplicas: "mirrored" | "mean" | "first";
   /** Set for a moving variance: see `StepVariable`. */
-  readonly spread?: { readonly mean: tf.Variable; readonly rate: number };
+  readonly spread?: { readonly mean: Variable; readonly rate: number };
   /** Projects the weight after each update. */
   readonly constraint?: (value: Tensor) => Tensor;
 }

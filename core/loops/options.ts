@@ -16,7 +16,7 @@ export interface FitOptions {
   readonly epochs?: number;
   /** The epoch to start at, when resuming. @default 0 */
   readonly initialEpoch?: number;
-  /** @default "auto" */
+  /** How much is printed. @default "auto" */
   readonly verbose?: Verbose;
   /** Called in order at every hook, before the progress bar and History. @default none */
   readonly callbacks?: readonly Callback[];
@@ -44,11 +44,11 @@ export interface FitOptions {
 export interface EvaluateOptions {
   /** Samples in a batch; arrays only. @default 32 */
   readonly batchSize?: number;
-  /** @default "auto" */
+  /** How much is printed. @default "auto" */
   readonly verbose?: Verbose;
   /** How many batches to evaluate. @default all */
   readonly steps?: number;
-  /** @default none */
+  /** Called in order at every hook. @default none */
   readonly callbacks?: readonly Callback[];
   /** Rejects with its reason when it aborts. @default none */
   readonly signal?: AbortSignal;
@@ -58,11 +58,11 @@ export interface EvaluateOptions {
 export interface PredictOptions {
   /** Samples in a batch; arrays only. @default 32 */
   readonly batchSize?: number;
-  /** @default "auto" */
+  /** How much is printed. @default "auto" */
   readonly verbose?: Verbose;
   /** How many batches to predict. @default all */
   readonly steps?: number;
-  /** @default none */
+  /** Called in order at every hook. @default none */
   readonly callbacks?: readonly Callback[];
   /** Rejects with its reason when it aborts. @default none */
   readonly signal?: AbortSignal;

@@ -22,7 +22,7 @@ export class EpochSums {
   /** Reads happen one after the other. */
   #reading: Promise<void> = Promise.resolve();
 
-  /** @param capacity How many slots there are; when all are taken, they are read at once. */
+  /** Sums that start from zero. @param capacity How many slots there are; when all are taken, they are read at once. */
   constructor(step: Step, read: ReadSlots, capacity: number) {
     this.#step = step;
     this.#read = read;

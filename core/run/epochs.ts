@@ -30,7 +30,7 @@ export class Epochs {
   #exhausted = false;
   #steps: number | undefined;
 
-  /** @param feed Disposed by whoever opened it. */
+  /** The epochs of a plan. @param feed Disposed by whoever opened it. */
   constructor(plan: Plan, feed: Feed) {
     this.#plan = plan;
     this.#feed = feed;

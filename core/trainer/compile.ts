@@ -13,9 +13,13 @@ import { CompiledMetrics, type MetricsSpec } from "./compiled_metrics.ts";
 
 /** Names that complete in the editor; others are looked up at run time. */
 export interface KnownNames {
+  /** Names of optimizers. */
   readonly optimizers: string;
+  /** Names of losses. */
   readonly losses: string;
+  /** Names of metrics. */
   readonly metrics: string;
+  /** Names of executors. */
   readonly executors: string;
 }
 

@@ -18,7 +18,7 @@ import type {
   StepVariable,
   SumsSegment,
 } from "../step.ts";
-import { type Tensor, tf } from "../tf.ts";
+import { type Tensor, tf, type Variable } from "../tf.ts";
 import { StepScope } from "./step_scope.ts";
 
 /** What computing gradients gives: return it from `trainStep`. */
@@ -26,7 +26,7 @@ export interface StepResult {
   /** The loss that gradients were taken of; reported as `loss` unless `logs` has one. */
   readonly loss?: Tensor;
   /** Gradients by variable, as `this.gradients` returns them. */
-  readonly gradients: ReadonlyMap<tf.Variable, Tensor>;
+  readonly gradients: ReadonlyMap<Variable, Tensor>;
   /** More values to report: scalars, means over this batch. */
   readonly logs?: Readonly<Record<string, Tensor>>;
 }

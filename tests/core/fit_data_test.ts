@@ -95,8 +95,10 @@ Deno.test("fit() truncates the last execution when stepsPerEpoch is no multiple 
 Deno.test("fit() stops with a warning, and repeats nothing, when a generator has ended", async () => {
   const { model, seen } = probe();
   const warnings = await warningsOf(async () => {
-    const history = await model.fit(once(items(3)), { epochs: 5, verbose: 0 });
+    const trace = hookTrace();
+    const history = await model.fit(once(items(3)), { epochs: 5, callbacks: [trace], verbose: 0 });
     assertEquals(history.epoch, [0]);
+    assertEquals(trace.hooks.slice(-3), ["onTrainBatchEnd(2)", "onEpochEnd(0)", "onTrainEnd"]);
   });
   assertEquals(seen.flat(), [0, 1, 2]);
   assertStringIncludes(warnings[0]!, "ran out of data");
@@ -184,6 +186,9 @@ Deno.test("fit() shuffles arrays anew each epoch, within batches when asked to, 
     assertNotEquals(first, second);
     assertNotEquals(first, ordered);
   }
+  const again = probe();
+  for (let i = 0; i < 2; i++) await again.model.fit(data, { batchSize: 4, verbose: 0 });
+  assertNotEquals(again.seen.slice(0, 3), again.seen.slice(3));
   const within = await run("batch");
   assertEquals(
     within.map((batch) => batch.toSorted((a, b) => a - b)),

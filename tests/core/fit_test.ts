@@ -204,6 +204,9 @@ Deno.test("fit() records the logs as the callbacks leave them", async () => {
       logs.learning_rate = 0.1 / (epoch + 1);
       delete logs.loss;
     },
+    onTrainEnd({ logs }) {
+      assertEquals(logs, { learning_rate: 0.05 });
+    },
   };
   const { history } = await model.fit(onesData(4, 1), { epochs: 2, callbacks: [change], verbose: 0 });
   assertEquals(history, { learning_rate: [0.1, 0.05] });

@@ -77,7 +77,7 @@ Deno.test("fit() still validates and ends the epoch when a callback stops it in 
     batchSize: 2,
     epochs: 3,
     validationData: onesData(4, 1),
-    validationBatchSize: 2,
+    validationBatchSize: 3,
     callbacks: [stop, trace],
     verbose: 0,
   });
