@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type Callback, type Metric, type Plugin, type Strategy, tf } from "@stride/stride/core";
+import { type Callback, type Metric, type Plugin, runInScope, type Strategy, tf } from "@stride/stride/core";
 import { oneDevice } from "@stride/stride/strategies";
 
 /** How evenly predictions are spread over classes: 1 when all are equally frequent, 1 / classes when one is predicted. */
@@ -48,14 +48,17 @@ export function stopwatch(): Callback {
 /** One device, and a line for every run that it is asked for. */
 export function announced(): Strategy {
   const inner = oneDevice({ device: "cpu" });
-  return {
+  const strategy: Strategy = {
     ...inner,
     name: "announced",
+    // A strategy's scope makes that strategy current: the inner one's would leave this one out.
+    scope: (create) => runInScope(strategy, create),
     prepare: (plan) => {
       console.log(`announced: a ${plan.step.kind} run, ${plan.data.batches ?? "unknown"} batches a pass`);
       return inner.prepare(plan);
     },
   };
+  return strategy;
 }
 
 /** What `use` and `--plugin` take. */
