@@ -50,15 +50,15 @@ export type { Verbose } from "./loops/verbose.ts";
 export type { Loss, LossFunction, Reduction } from "./loss.ts";
 export { meanMetric, type MeanMetricOptions } from "./mean_metric.ts";
 export type { BoundMetric, Metric, MetricFunction } from "./metric.ts";
-export {
-  type ApplyOptions,
-  type CallOptions,
-  type FromOptions,
-  type GradientUpdate,
-  type LossArguments,
-  Model,
-  type TrainPhase,
-} from "./model.ts";
+export { Model } from "./model.ts";
+export type {
+  ApplyOptions,
+  CallOptions,
+  FromOptions,
+  GradientUpdate,
+  LossArguments,
+  TrainPhase,
+} from "./trainer/model_types.ts";
 export { leafNames, leaves, mapNested, type Nested, packLike } from "./nested.ts";
 export type { LearningRateSchedule, Optimizer } from "./optimizer.ts";
 export { type Pending, pending } from "./pending.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Batch, Dataset, TensorBatch } from "./batch.ts";
+import type { Dataset, TensorBatch } from "./batch.ts";
 import type { CallbackModel } from "./callback.ts";
 import { batchToTensors } from "./data/batch_tensors.ts";
 import type { ArraySource, DataSource } from "./data/source.ts";
@@ -11,6 +11,7 @@ import type { Executor } from "./executor.ts";
 import type { History } from "./history.ts";
 import { applyLayer, isContainer, resetStates } from "./layers/mod.ts";
 import { evaluateLoop } from "./loops/evaluate.ts";
+import { firstBatch } from "./loops/first_batch.ts";
 import { fitLoop } from "./loops/fit.ts";
 import { type OnBatchOptions, OnBatchRuns } from "./loops/on_batch.ts";
 import type { EvaluateOptions, FitOptions, PredictOptions } from "./loops/options.ts";
@@ -20,71 +21,31 @@ import { leaves, mapNested, type Nested } from "./nested.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { hostRandomSource, newRandomKey, type RandomKey, withRandomSource } from "./random.ts";
 import { Registry } from "./registry.ts";
-import type { Logs, Step, StepContext, StepKind, StepVariable } from "./step.ts";
+import type { Logs, Step, StepContext, StepKind } from "./step.ts";
 import { getStrategy, type Strategy } from "./strategy.ts";
 import { formatShape, type Layer, type LayersModel, type Shape, type Tensor, tf, type Variable } from "./tf.ts";
 import { Activity } from "./trainer/activity.ts";
+import { assignWeights } from "./trainer/assign_weights.ts";
 import { type Compiled, type CompileOptions, compileOptions } from "./trainer/compile.ts";
+import { layerInputs, prepareContainer } from "./trainer/layers_model.ts";
 import { type MetricSums, type ModelPhase, modelStep, type StepResult } from "./trainer/model_step.ts";
+import type {
+  ApplyOptions,
+  CallOptions,
+  FromOptions,
+  GradientUpdate,
+  LossArguments,
+  TrainPhase,
+} from "./trainer/model_types.ts";
 import { ModelParts, type ModelVariable } from "./trainer/model_variables.ts";
 import { checkOutputs } from "./trainer/outputs.ts";
-import { activeScope, getMask, type Prediction, setMask, type StepScope } from "./trainer/step_scope.ts";
-
-/** What `call` is told. */
-export interface CallOptions {
-  /** Whether dropout drops and batch normalization uses the batch's own statistics. */
-  readonly training: boolean;
-}
-
-/** What `apply` may be told beside the input. */
-export interface ApplyOptions {
-  /** Whether the layer runs in training mode. @default what the running step says; `false` outside of steps */
-  readonly training?: boolean;
-  /** A mask in place of the one that the input carries. */
-  readonly mask?: Tensor | null;
-  /** Initial states of a recurrent layer, `[batch, units]` each. @default zeros */
-  readonly initialState?: readonly Tensor[];
-}
-
-/** What a prediction is judged by: what `computeLoss` and `computeMetrics` take. */
-export interface LossArguments extends Prediction {
-  /** The inputs. */
-  readonly x?: Nested<Tensor>;
-}
-
-/** One of several phases of a train step, as a GAN has them. */
-export interface TrainPhase {
-  /** Its name: names its optimizer in `compile`, its variables' slots and its loss. */
-  readonly name: string;
-  /** The layers and variables that it trains. */
-  readonly trains: readonly (Layer | Variable)[];
-  /** Computes its gradients, with `this.gradients`. */
-  step(batch: TensorBatch, context: StepContext): StepResult;
-}
-
-/** What a phase updates. */
-export interface GradientUpdate {
-  /** `train`, or the phase's name. */
-  readonly phase: string;
-  /** The phase's trainable variables. */
-  readonly variables: readonly StepVariable[];
-  /** One for each of them, summed over all replicas; `null` where the loss does not depend on it. */
-  readonly gradients: readonly (Tensor | null)[];
-  /** The phase's optimizer. */
-  readonly optimizer: Optimizer;
-  /** This step's values of the optimizer's columns. */
-  readonly scalars: Readonly<Record<string, Tensor>>;
-}
-
-/** How `Model.from` may be told more about layers. */
-export interface FromOptions {
-  /** The model's name. @default the layers model's name */
-  readonly name?: string;
-}
+import { checkPhases, variablesOf } from "./trainer/phases.ts";
+import { activeScope, getMask, setMask, type StepScope } from "./trainer/step_scope.ts";
+import { takeGradients } from "./trainer/take_gradients.ts";
+import { totalLoss } from "./trainer/total_loss.ts";
 
 /** The models that optimizers serve. */
 const owners = new WeakMap<Optimizer, Model>();
-
 /**
  * A model in Keras's manner. Extend it and override `call`, or make one of tfjs layers with `Model.from`.
  *
@@ -131,19 +92,7 @@ export class Model {
    * @param layers The layers; the model shares their weights.
    */
   static from<M extends typeof Model>(this: M, layers: LayersModel, options: FromOptions = {}): InstanceType<M> {
-    if (!isContainer(layers)) {
-      throw new TypeError("Cannot make a model: expected a tf.sequential or tf.model; extend Model for anything else.");
-    }
-    // A Sequential knows its inputs and outputs by name once its graph is made.
-    if (!layers.built) {
-      const [input] = layers.inputs ?? [];
-      if (input === undefined) {
-        throw new TypeError(
-          `Cannot make a model of "${layers.name}": it has no layers; add some, the first with an inputShape.`,
-        );
-      }
-      layers.build(input.shape);
-    }
+    prepareContainer(layers);
     // deno-lint-ignore no-this-alias -- the class to extend, with its registry.
     const Base: typeof Model = this;
     const Layered = class extends Base {
@@ -211,28 +160,11 @@ export class Model {
    * @throws {TypeError} If there is nothing to compute a loss from.
    */
   computeLoss(given: LossArguments): Tensor {
-    const scope = activeScope();
-    const share = scope?.share ?? 1;
-    const { total, outputs } = this.#requireCompiled().loss?.compute({
-      ...given,
-      share,
-      ...(this.outputNames === undefined ? {} : { outputNames: this.outputNames }),
-    }) ?? { total: undefined, outputs: new Map<string, Tensor>() };
-    const added = [...scope?.addedLosses ?? [], ...this.#parts.regularizers().map((regularize) => regularize())];
-    if (scope !== undefined) scope.addedLosses = [];
-    let loss = total;
-    if (added.length > 0) {
-      const sum = added.length === 1 ? added[0]! : tf.addN(added);
-      const scaled = share === 1 ? sum : tf.mul(sum, share);
-      loss = loss === undefined ? scaled : tf.add(loss, scaled);
-    }
-    if (loss === undefined) throw new TypeError("No loss to compute. Provide a `loss` argument in `compile()`.");
-    if (scope !== undefined) {
-      scope.loss = scope.keep(loss);
-      scope.outputLosses = new Map([...outputs].map(([name, value]) => [name, scope.keep(value)]));
-      scope.keepPrediction(given);
-    }
-    return loss;
+    return totalLoss(given, {
+      compiled: this.#requireCompiled().loss,
+      regularizers: this.#parts.regularizers(),
+      outputNames: this.outputNames,
+    });
   }
 
   /**
@@ -305,37 +237,7 @@ export class Model {
    */
   gradients(loss: () => Tensor, variables?: readonly Variable[]): StepResult {
     const list = variables ?? this.#phaseVariables ?? this.#trainable().map(({ variable }) => variable);
-    const lossScale = activeScope()?.lossScale ?? 1;
-    const scalarLoss = (): Tensor => {
-      const computed = loss();
-      if (!(computed instanceof tf.Tensor) || computed.rank !== 0) {
-        throw new TypeError(
-          `Cannot take gradients: the loss must be a scalar tensor; found ${
-            computed instanceof tf.Tensor ? `shape ${formatShape(computed.shape)}` : String(computed)
-          }.`,
-        );
-      }
-      return computed;
-    };
-    // tfjs refuses an empty list, but a model may be frozen or have no weights.
-    if (list.length === 0) return { loss: tf.tidy(scalarLoss), gradients: new Map() };
-    const { value, grads } = tf.engine().gradients(
-      () => lossScale === 1 ? scalarLoss() : tf.mul(scalarLoss(), lossScale),
-      [...list],
-      undefined as unknown as Tensor,
-      true,
-    );
-    const gradients = new Map<Variable, Tensor>();
-    grads.forEach((gradient, index) => {
-      if (gradient !== null && gradient !== undefined) gradients.set(list[index]!, gradient);
-    });
-    if (gradients.size === 0) {
-      throw new TypeError(
-        `Cannot train model "${this.name}": its loss depends on none of the ${list.length} variables that are to be ` +
-          "trained, or only through operations that pass no gradient on.",
-      );
-    }
-    return { loss: lossScale === 1 ? value : tf.div(value, lossScale), gradients };
+    return takeGradients(loss, list, this.name);
   }
 
   /**
@@ -510,25 +412,7 @@ export class Model {
    * @throws {TypeError} If their number or shapes differ.
    */
   setWeights(weights: readonly Tensor[]): void {
-    const variables = this.#requireBuilt();
-    if (weights.length !== variables.length) {
-      throw new TypeError(
-        `Cannot set the weights of model "${this.name}": found ${weights.length} tensors; expected ${variables.length}.`,
-      );
-    }
-    variables.forEach(({ path, variable }, index) => {
-      const weight = weights[index]!;
-      if (formatShape(weight.shape) !== formatShape(variable.shape)) {
-        throw new TypeError(
-          `Cannot set weight "${path}": found shape ${formatShape(weight.shape)}; expected ${
-            formatShape(variable.shape)
-          }.`,
-        );
-      }
-    });
-    variables.forEach(({ variable }, index) =>
-      tf.tidy(() => variable.assign(tf.cast(weights[index]!.clone(), variable.dtype)))
-    );
+    assignWeights(this.#requireBuilt(), weights, this.name);
   }
 
   /** Sets the states of stateful recurrent layers to zero. */
@@ -580,15 +464,7 @@ export class Model {
 
   #phases(): readonly TrainPhase[] | undefined {
     const phases = this.trainPhases();
-    if (phases === undefined) return undefined;
-    const names = phases.map(({ name }) => name);
-    if (names.length === 0 || new Set(names).size < names.length) {
-      throw new TypeError(
-        `Cannot train model "${this.name}": trainPhases() returned ${
-          names.join(", ") || "no phases"
-        }; expected at least one, each with a name of its own, or undefined.`,
-      );
-    }
+    if (phases !== undefined) checkPhases(phases, this.name);
     return phases;
   }
 
@@ -623,7 +499,7 @@ export class Model {
     const optimizer = (): Optimizer | undefined => this.optimizer;
     const trained = (): readonly ModelVariable[] => {
       const phase = this.#phases()?.[0];
-      return phase === undefined ? this.#trainable() : this.#variablesOf(phase, this.#trainable());
+      return phase === undefined ? this.#trainable() : variablesOf(phase, this.#trainable());
     };
     return {
       get optimizer() {
@@ -642,23 +518,13 @@ export class Model {
   }
 
   async #buildFrom(data: Dataset, kind: StepKind): Promise<void> {
-    const batch: Batch | undefined = await data.peek();
-    if (batch === undefined) {
-      throw new RangeError(
-        `Cannot ${
-          kind === "test" ? "evaluate" : kind
-        } on empty data: expected at least one batch. A generator can be ` +
-          "read only once: pass a function that returns a new one.",
-      );
-    }
+    const batch = await firstBatch(data, kind);
     if (this.#variables !== undefined) return;
-    const tensors = batchToTensors(batch);
+    const { x, y, sampleWeight } = batchToTensors(batch);
     try {
-      this.build(tensors.x);
+      this.build(x);
     } finally {
-      for (const part of [tensors.x, tensors.y, tensors.sampleWeight]) {
-        if (part !== undefined) leaves(part).forEach((tensor) => tensor.dispose());
-      }
+      for (const part of [x, y, sampleWeight]) if (part !== undefined) mapNested(part, (tensor) => tensor.dispose());
     }
   }
 
@@ -672,62 +538,55 @@ export class Model {
   }
 
   #makeStep(kind: StepKind): Step {
-    const variables: StepVariable[] = this.#requireBuilt().map((variable) => ({ ...variable }));
-    const phases: ModelPhase[] = [];
-    if (kind === "train") {
-      const trainable = this.#trainable();
-      for (const phase of this.#phases() ?? [undefined]) {
-        const own = phase === undefined ? trainable : this.#variablesOf(phase, trainable);
-        const name = phase?.name ?? "train";
-        const optimizer = this.#requireCompiled().optimizer(name);
-        variables.push(...optimizer.build(own));
-        const tensors = own.map(({ variable }) => variable);
-        phases.push({
-          name,
-          variables: own,
-          optimizer,
-          run: (batch, context) => {
-            this.#phaseVariables = tensors;
-            try {
-              return { result: phase === undefined ? this.trainStep(batch, context) : phase.step(batch, context) };
-            } finally {
-              this.#phaseVariables = undefined;
-            }
-          },
-          apply: (gradients, scalars) =>
-            this.applyGradients({ phase: name, variables: own, gradients, optimizer, scalars }),
-        });
-      }
-    } else {
-      phases.push({
-        name: kind,
-        variables: [],
-        run: (batch, context) => {
-          if (kind === "predict") return { outputs: mapNested(this.predictStep(batch, context), ownedBy(batch)) };
-          const logs = this.testStep(batch, context);
-          return { result: { gradients: new Map(), ...(logs ? { logs } : {}) } };
-        },
-      });
-    }
+    const phases = kind === "train" ? this.#trainModelPhases() : [this.#lookPhase(kind)];
+    const slots = phases.flatMap(({ optimizer, variables }) => optimizer?.build(variables) ?? []);
     return modelStep({
       kind,
       phases,
-      variables,
+      variables: [...this.#requireBuilt(), ...slots],
       metrics: (scope) => this.#metricSums(scope),
       key: () => this.#key ?? [0, 0],
       counter: this.#counters[kind],
     });
   }
 
-  #variablesOf(phase: TrainPhase, trainable: readonly ModelVariable[]): readonly ModelVariable[] {
-    const own = new Set<Variable>();
-    for (const part of phase.trains) {
-      if (part instanceof tf.Variable) own.add(part);
-      else {
-        for (const weight of part.trainableWeights) own.add(weight.read() as Variable);
-      }
-    }
-    return trainable.filter(({ variable }) => own.has(variable));
+  #trainModelPhases(): readonly ModelPhase[] {
+    const trainable = this.#trainable();
+    const compiled = this.#requireCompiled();
+    const phases = this.#phases();
+    compiled.checkPhases(phases?.map(({ name }) => name) ?? ["train"]);
+    return (phases ?? [undefined]).map((phase): ModelPhase => {
+      const variables = phase === undefined ? trainable : variablesOf(phase, trainable);
+      const name = phase?.name ?? "train";
+      const optimizer = compiled.optimizer(name);
+      const tensors = variables.map(({ variable }) => variable);
+      return {
+        name,
+        variables,
+        optimizer,
+        run: (batch, context) => {
+          this.#phaseVariables = tensors;
+          try {
+            return { result: phase === undefined ? this.trainStep(batch, context) : phase.step(batch, context) };
+          } finally {
+            this.#phaseVariables = undefined;
+          }
+        },
+        apply: (gradients, scalars) => this.applyGradients({ phase: name, variables, gradients, optimizer, scalars }),
+      };
+    });
+  }
+
+  #lookPhase(kind: "test" | "predict"): ModelPhase {
+    return {
+      name: kind,
+      variables: [],
+      run: (batch, context) => {
+        if (kind === "predict") return { outputs: mapNested(this.predictStep(batch, context), ownedBy(batch)) };
+        const logs = this.testStep(batch, context);
+        return { result: { gradients: new Map(), ...(logs ? { logs } : {}) } };
+      },
+    };
   }
 
   #metricSums(scope: StepScope): readonly MetricSums[] {
@@ -750,31 +609,4 @@ export class Model {
 function ownedBy(batch: TensorBatch): (output: Tensor) => Tensor {
   const inputs = new Set<Tensor>(leaves(batch.x));
   return (output) => inputs.has(output) ? output.clone() : output;
-}
-
-/** Inputs of a layers model, by name or in order. */
-function layerInputs(layers: LayersModel, x: Nested<Tensor>): readonly Tensor[] {
-  const names = layers.inputNames;
-  let tensors: readonly Tensor[];
-  if (x instanceof tf.Tensor || Array.isArray(x)) tensors = leaves(x as Tensor | readonly Tensor[]);
-  else {
-    const byName = x as Readonly<Record<string, Tensor>>;
-    const missing = names.filter((name) => byName[name] === undefined);
-    if (missing.length > 0) {
-      throw new TypeError(
-        `Cannot call model "${layers.name}": inputs ${missing.join(", ")} are missing; found ${
-          Object.keys(byName).join(", ")
-        }; expected ${names.join(", ")}.`,
-      );
-    }
-    tensors = names.map((name) => byName[name]!);
-  }
-  if (tensors.length !== names.length) {
-    throw new TypeError(
-      `Cannot call model "${layers.name}" with ${tensors.length} inputs; expected ${names.length}: ${
-        names.join(", ")
-      }.`,
-    );
-  }
-  return tensors;
 }

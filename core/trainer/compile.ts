@@ -54,6 +54,12 @@ export interface Compiled {
   readonly executor: Executor;
   /** The optimizer of a phase; made once. */
   optimizer(phase: string): Optimizer;
+  /**
+   * Checks that every optimizer that was named has a phase.
+   *
+   * @throws {RangeError} If one has none.
+   */
+  checkPhases(phases: readonly string[]): void;
   /** All optimizers made so far. */
   readonly optimizers: readonly Optimizer[];
 }
@@ -98,7 +104,7 @@ export function compileOptions(options: CompileOptions, registry: Registry): Com
 function optimizersOf(
   choice: NonNullable<CompileOptions["optimizer"]>,
   registry: Registry,
-): Pick<Compiled, "optimizer" | "optimizers"> {
+): Pick<Compiled, "optimizer" | "optimizers" | "checkPhases"> {
   const byPhase = isPlainObject(choice) && !isOptimizer(choice);
   const make = (one: OptimizerChoice): Optimizer => {
     if (typeof one === "string") return registry.create("optimizers", one);
@@ -127,6 +133,14 @@ function optimizersOf(
   return {
     get optimizers() {
       return [...made.values()];
+    },
+    checkPhases(phases) {
+      const unknown = byPhase ? Object.keys(choice).filter((name) => !phases.includes(name)) : [];
+      if (unknown.length > 0) {
+        throw new RangeError(
+          `Cannot train with optimizers for ${unknown.join(", ")}: the model's phases are ${phases.join(", ")}.`,
+        );
+      }
     },
     optimizer(phase) {
       const found = made.get(phase);
