@@ -64,6 +64,23 @@ export interface Hooks {
   onPredictBatchEnd: PredictBatchEndEvent;
 }
 
+const HOOK_NAMES: Readonly<Record<keyof Hooks, true>> = {
+  onTrainBegin: true,
+  onTrainEnd: true,
+  onEpochBegin: true,
+  onEpochEnd: true,
+  onTrainBatchBegin: true,
+  onTrainBatchEnd: true,
+  onTestBegin: true,
+  onTestEnd: true,
+  onTestBatchBegin: true,
+  onTestBatchEnd: true,
+  onPredictBegin: true,
+  onPredictEnd: true,
+  onPredictBatchBegin: true,
+  onPredictBatchEnd: true,
+};
+
 /** The name of a hook. */
 export type HookName = keyof Hooks;
 
@@ -132,14 +149,34 @@ export function callbackName(callback: Callback): string {
   return callback.name ?? (callback.constructor === Object ? "callback" : callback.constructor.name);
 }
 
+/** Hooks that are misspelt would never be called. */
+function checkHooks(callback: Callback): void {
+  for (let level: object | null = callback; level && level !== Object.prototype; level = Object.getPrototypeOf(level)) {
+    const unknown = Object.getOwnPropertyNames(level).find((name) => /^on[A-Z]/.test(name) && !(name in HOOK_NAMES));
+    if (unknown !== undefined) {
+      throw new TypeError(
+        `Callback "${callbackName(callback)}" has "${unknown}", which is no hook and would never be called. Hooks: ` +
+          `${Object.keys(HOOK_NAMES).join(", ")}.`,
+      );
+    }
+  }
+}
+
 /** Callbacks in order. Knows beforehand who listens to what, so that hooks nobody has cost nothing. */
 export class CallbackList {
   readonly #callbacks: readonly Callback[];
   readonly #context: CallbackContext;
   readonly #listeners = new Map<HookName, readonly Callback[]>();
 
-  /** A list of callbacks. @param callbacks In the order in which they are called. @param context What every hook gets. */
+  /**
+   * A list of callbacks.
+   *
+   * @param callbacks In the order in which they are called.
+   * @param context What every hook gets.
+   * @throws {TypeError} If a callback has a method that looks like a hook and is none.
+   */
   constructor(callbacks: readonly Callback[], context: CallbackContext) {
+    callbacks.forEach(checkHooks);
     this.#callbacks = callbacks;
     this.#context = context;
   }

@@ -45,7 +45,7 @@ export { History } from "./history.ts";
 export { adopt } from "./layers/mod.ts";
 export type { LayerVariableInfo } from "./layers/types.ts";
 export type { OnBatchOptions } from "./loops/on_batch.ts";
-export type { EvaluateOptions, FitOptions, PredictOptions } from "./loops/options.ts";
+export type { EvaluateOptions, FitOptions, PredictOptions, ValidationTuple } from "./loops/options.ts";
 export type { Verbose } from "./loops/verbose.ts";
 export type { Loss, LossFunction, Reduction } from "./loss.ts";
 export { meanMetric, type MeanMetricOptions } from "./mean_metric.ts";

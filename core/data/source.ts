@@ -276,7 +276,7 @@ async function toArrays(source: ArraySource, what: string): Promise<Arrays<HostA
 }
 
 /** A list of arrays as several inputs have it, rather than an array of numbers. */
-function isListOfArrays(value: unknown): boolean {
+export function isListOfArrays(value: unknown): boolean {
   if (!Array.isArray(value) || value.length === 0) return false;
   const first = value[0];
   return first instanceof tf.Tensor || isHostArray(first) || ArrayBuffer.isView(first);

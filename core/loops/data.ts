@@ -8,13 +8,16 @@ import {
   arrayDataset,
   type DataSource,
   isArraySource,
+  isListOfArrays,
   loadArrays,
   type LoadedArrays,
   sliceArrays,
   streamDataset,
 } from "../data/source.ts";
+import { isHostArray } from "../data/host_array.ts";
+import { isPlainObject } from "../nested.ts";
 import { foldIn } from "../random.ts";
-import type { FitOptions } from "./options.ts";
+import type { FitOptions, ValidationTuple } from "./options.ts";
 import type { Trainee } from "./trainee.ts";
 
 /** What fit trains and validates on. */
@@ -37,9 +40,12 @@ export async function fitData(
 ): Promise<FitData> {
   const { batchSize, validationSplit = 0, validationData, shuffle, classWeight } = options;
   const key = foldIn(trainee.key, 0);
-  const validation = validationData === undefined
-    ? undefined
-    : await evaluationData(validationData, options.validationBatchSize ?? batchSize, warn, "validationData");
+  const validation = validationData === undefined ? undefined : await evaluationData(
+    untuple(validationData),
+    options.validationBatchSize ?? batchSize,
+    warn,
+    "validationData",
+  );
   const weights = classWeight === undefined ? {} : { classWeight };
   if (!isArraySource(data)) {
     if (validationSplit > 0 && validation === undefined) {
@@ -67,6 +73,15 @@ export async function fitData(
     arrayDataset(sets.validation, { ...(size === undefined ? {} : { batchSize: size }), warn });
   const chosen = validation ?? split;
   return { train, ...(chosen === undefined ? {} : { validation: chosen }) };
+}
+
+/** Keras's `(x, y)` and `(x, y, sample_weight)`; an array of batches stays one. */
+function untuple(data: DataSource | ValidationTuple): DataSource {
+  if (!Array.isArray(data) || data.length < 2 || data.length > 3) return data as DataSource;
+  const [x, y, sampleWeight] = data as unknown as ValidationTuple;
+  const isBatch = isListOfArrays(x) || (isPlainObject(x) && !isHostArray(x) && ("x" in x || "xs" in x));
+  if (isBatch) return data as DataSource;
+  return { x, y, ...(sampleWeight === undefined ? {} : { sampleWeight }) };
 }
 
 function splitArrays(all: LoadedArrays, split: number): { train: LoadedArrays; validation: LoadedArrays } {

@@ -7,13 +7,14 @@ import type { DataSource } from "../data/source.ts";
 import type { Logs } from "../step.ts";
 import type { Run } from "../strategy.ts";
 import { evaluationData } from "./data.ts";
-import type { EvaluateOptions } from "./options.ts";
+import { checkOptions, type EvaluateOptions } from "./options.ts";
 import { startRun, type Trainee } from "./trainee.ts";
 import { resolveVerbose, type RunCallbacks, runCallbacks, warnOnce } from "./verbose.ts";
 
 /** Runs evaluate. */
 export async function evaluateLoop(trainee: Trainee, data: DataSource, options: EvaluateOptions): Promise<Logs> {
   const warn = warnOnce();
+  checkOptions("evaluate", options);
   options.signal?.throwIfAborted();
   const set = await evaluationData(data, options.batchSize, warn, "the evaluation data");
   await using run = await startRun(trainee, {

@@ -11,7 +11,7 @@ import type { Logs } from "../step.ts";
 import type { Run } from "../strategy.ts";
 import { fitData } from "./data.ts";
 import { evaluateRun } from "./evaluate.ts";
-import type { FitOptions } from "./options.ts";
+import { checkOptions, type FitOptions } from "./options.ts";
 import { startRun, type Trainee } from "./trainee.ts";
 import { resolveVerbose, type RunCallbacks, runCallbacks, warnAlways, warnOnce } from "./verbose.ts";
 
@@ -22,6 +22,7 @@ export async function fitLoop(
   options: FitOptions,
   remember: (history: History) => void,
 ): Promise<History> {
+  checkOptions("fit", options);
   const { epochs = 1, initialEpoch = 0, signal } = options;
   checkEpochs(epochs, initialEpoch);
   checkFrequency(options.validationFreq);

@@ -5,8 +5,17 @@
  */
 import type { Callback } from "../callback.ts";
 import type { ClassWeight } from "../data/class_weight.ts";
+import type { ArrayInput } from "../data/host_array.ts";
 import type { DataSource } from "../data/source.ts";
+import type { Nested } from "../nested.ts";
 import type { Verbose } from "./verbose.ts";
+
+/** Keras's form of validation data: inputs, targets, and sample weights where there are any. */
+export type ValidationTuple = readonly [
+  x: Nested<ArrayInput>,
+  y: Nested<ArrayInput>,
+  sampleWeight?: Nested<ArrayInput>,
+];
 
 /** The arguments of fit. */
 export interface FitOptions {
@@ -23,7 +32,7 @@ export interface FitOptions {
   /** The part of the samples, the last ones, to validate on; arrays only. @default 0 */
   readonly validationSplit?: number;
   /** What to validate on. Overrides `validationSplit`. @default none */
-  readonly validationData?: DataSource;
+  readonly validationData?: DataSource | ValidationTuple;
   /** Samples in a validation batch; arrays only. @default `batchSize` */
   readonly validationBatchSize?: number;
   /** Steps of each validation; it starts the data afresh every time. @default one pass */
@@ -66,4 +75,44 @@ export interface PredictOptions {
   readonly callbacks?: readonly Callback[];
   /** Rejects with its reason when it aborts. @default none */
   readonly signal?: AbortSignal;
+}
+
+const FIT: Readonly<Record<keyof FitOptions, true>> = {
+  batchSize: true,
+  epochs: true,
+  initialEpoch: true,
+  verbose: true,
+  callbacks: true,
+  validationSplit: true,
+  validationData: true,
+  validationBatchSize: true,
+  validationSteps: true,
+  validationFreq: true,
+  shuffle: true,
+  classWeight: true,
+  stepsPerEpoch: true,
+  signal: true,
+};
+
+const EVALUATE: Readonly<Record<keyof EvaluateOptions | keyof PredictOptions, true>> = {
+  batchSize: true,
+  verbose: true,
+  steps: true,
+  callbacks: true,
+  signal: true,
+};
+
+/**
+ * Refuses options that would be ignored.
+ *
+ * @throws {TypeError} If one is unknown.
+ */
+export function checkOptions(action: "fit" | "evaluate" | "predict", options: object): void {
+  const known = action === "fit" ? FIT : EVALUATE;
+  const unknown = Object.keys(options).filter((name) => !(name in known));
+  if (unknown.length === 0) return;
+  throw new TypeError(
+    `Cannot ${action}: unknown option ${unknown.join(", ")}; expected some of ${Object.keys(known).join(", ")}. ` +
+      "Targets and sample weights go with the data: { x, y, sampleWeight }.",
+  );
 }

@@ -10,7 +10,7 @@ import { toTensor } from "../data/batch_tensors.ts";
 import { leaves, type Nested, packLike } from "../nested.ts";
 import { type Tensor, tf } from "../tf.ts";
 import { evaluationData } from "./data.ts";
-import type { PredictOptions } from "./options.ts";
+import { checkOptions, type PredictOptions } from "./options.ts";
 import { startRun, type Trainee } from "./trainee.ts";
 import { resolveVerbose, runCallbacks, warnOnce } from "./verbose.ts";
 
@@ -21,6 +21,7 @@ export async function predictLoop(
   options: PredictOptions,
 ): Promise<Nested<Tensor>> {
   const warn = warnOnce();
+  checkOptions("predict", options);
   options.signal?.throwIfAborted();
   const source = data instanceof tf.Tensor ? { x: data } : data;
   const set = await evaluationData(source, options.batchSize, warn, "the data to predict");

@@ -198,7 +198,7 @@ function collect(
     parts.push(mean(name, tf.mul(value, rows)));
   }
   for (const { sums, name, size, combine, result: decode } of metrics) {
-    parts.push({ segment: { name, size, combine, decode }, sums });
+    parts.push({ segment: { name: several ? `${phase}_${name}` : name, size, combine, decode }, sums });
   }
   return parts;
 }

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type BatchItem, type Callback, Model, type Tensor, tf } from "@stride/stride";
+import { type BatchItem, type Callback, type FitOptions, Model, type Tensor, tf } from "@stride/stride";
 import { sgd } from "@stride/stride/optimizers";
 import { assertClose, column, hookTrace, onesData, onesModel, warningsOf } from "./helpers.ts";
 
@@ -94,4 +94,18 @@ Deno.test("fit() still validates and ends the epoch when a callback stops it in 
     "onEpochEnd(0)",
     "onTrainEnd",
   ]);
+});
+
+Deno.test("fit() takes validation data as [x, y] and [x, y, sampleWeight], and an array of batches as batches", async () => {
+  const model = onesModel(1, 1);
+  model.compile({ optimizer: sgd({ learningRate: 0 }), loss: "mse" });
+  const train = { x: column(2), y: column(2) };
+  const fit = async (options: FitOptions): Promise<number> =>
+    (await model.fit(train, { verbose: 0, ...options })).history.val_loss![0]!;
+  const [x, y] = [column(4), column(4, () => 0)];
+  const expected = (0 + 1 + 4 + 9) / 4;
+  assertClose([await fit({ validationData: [x, y] })], [expected]);
+  assertClose([await fit({ validationData: [[[0], [1], [2], [3]], [[0], [0], [0], [0]]] })], [expected]);
+  assertClose([await fit({ validationData: [x, y, Float32Array.of(2, 2, 2, 2)] })], [2 * expected]);
+  assertClose([await fit({ validationData: [[x, y], [x, y]] })], [expected]);
 });

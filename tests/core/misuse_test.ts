@@ -5,6 +5,7 @@ import {
   assertClose,
   assertLogs,
   assertNoLeak,
+  column,
   filled,
   onesData,
   onesModel,
@@ -220,4 +221,27 @@ Deno.test("a layers model takes inputs without a last axis of one, as Keras does
   await model.fit({ x: [1, 2, 3], y: [0, 0, 0] }, quiet);
   assertNotEquals(await weightValues(model), before);
   assert((await model.evaluate({ x: filled([2, 1], 0), y: [0, 0] }, quiet)).loss === 0);
+});
+
+Deno.test("fit(), evaluate() and predict() refuse options that would be ignored", async () => {
+  const model = onesModel(1, 1);
+  model.compile({ loss: "mse" });
+  const misspelt = { batch_size: 3, verbose: 0 } as object;
+  const data = { x: column(2), y: column(2) };
+  const text = "unknown option batch_size; expected some of batchSize";
+  await assertRejects(() => model.fit(data, misspelt), TypeError, text);
+  await assertRejects(() => model.evaluate(data, misspelt), TypeError, text);
+  await assertRejects(() => model.predict(data, misspelt), TypeError, text);
+});
+
+Deno.test("fit() refuses a callback whose hook is misspelt, in an object and in a class", async () => {
+  const model = onesModel(1, 1);
+  model.compile({ loss: "mse" });
+  class Watcher {
+    onEpochEnds(): void {}
+  }
+  const fit = (callback: object) => model.fit({ x: column(2), y: column(2) }, { verbose: 0, callbacks: [callback] });
+  const text = '"onEpochEnds", which is no hook';
+  await assertRejects(() => fit({ onEpochEnds: () => {} }), TypeError, `Callback "callback" has ${text}`);
+  await assertRejects(() => fit(new Watcher()), TypeError, `Callback "Watcher" has ${text}`);
 });

@@ -1,0 +1,8 @@
+/**
+ * What a model is made of: its layers, their sizes and costs, as data and as a table. Imports from core only.
+ *
+ * @module
+ */
+export { LayerRecords } from "./layer_records.ts";
+export { formatSummary, type FormatSummaryOptions } from "./format.ts";
+export { type LayerSummary, type ModelSummary, summarize } from "./summarize.ts";
