@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { HostArray } from "./batch.ts";
 import type { Shape, Tensor } from "./tf.ts";
 
 /** A metric before it has seen shapes. It holds no state: state is the vector of sums. */
@@ -38,6 +39,29 @@ export interface BoundMetric {
   update(yTrue: Tensor, yPred: Tensor, sampleWeight?: Tensor): Tensor;
   /** The value of a combined state; on the host. Several named values are reported under their own names. */
   result(state: Float64Array): number | Record<string, number>;
+}
+
+/** Everything that one output predicted over an epoch or an evaluation, on the host. */
+export interface HostPredictions {
+  /** Targets, `[n, …]`. */
+  readonly yTrue: HostArray;
+  /** Predictions, `[n, …]`. */
+  readonly yPred: HostArray;
+  /** Weights of samples, where the metric is weighted and there are any. */
+  readonly sampleWeight?: HostArray;
+}
+
+/**
+ * A metric that is no sum: computed on the host from all predictions at once, as a median is. It has them all read from the
+ * device and kept, and is reported for whole epochs and evaluations, not for batches.
+ */
+export interface HostMetric {
+  /** The name under which it is reported. */
+  readonly name: string;
+  /** Whether smaller or larger is better. */
+  readonly direction: "min" | "max";
+  /** Computes the value. */
+  compute(all: HostPredictions): number;
 }
 
 /** A function that serves as a metric: values for each sample, averaged. */

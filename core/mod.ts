@@ -41,6 +41,7 @@ export { type OpenPass, StreamDataset } from "./data/stream_dataset.ts";
 export type { Device, DeviceCatalog, DeviceProbe } from "./device.ts";
 export { CallbackError, DeviceError, TraceError, type TraceErrorCode } from "./errors.ts";
 export type { Exchange, Executor, LoadOptions, Program, ProgramRun } from "./executor.ts";
+export { realFft, type RealFftOptions, registerMissingGradients, type Spectrum } from "./gradients/mod.ts";
 export { History } from "./history.ts";
 export { adopt } from "./layers/mod.ts";
 export type { LayerVariableInfo } from "./layers/types.ts";
@@ -49,7 +50,8 @@ export type { EvaluateOptions, FitOptions, PredictOptions, ValidationTuple } fro
 export type { Verbose } from "./loops/verbose.ts";
 export type { Loss, LossFunction, Reduction } from "./loss.ts";
 export { meanMetric, type MeanMetricOptions } from "./mean_metric.ts";
-export type { BoundMetric, Metric, MetricFunction } from "./metric.ts";
+export type { BoundMetric, HostMetric, HostPredictions, Metric, MetricFunction } from "./metric.ts";
+export { Collected } from "./run/collected.ts";
 export { Model } from "./model.ts";
 export type {
   ApplyOptions,
@@ -106,3 +108,11 @@ export type { MetricChoice, MetricsSpec, OutputMetrics } from "./trainer/compile
 export type { StepResult } from "./trainer/model_step.ts";
 export type { ModelVariable } from "./trainer/model_variables.ts";
 export type { Prediction } from "./trainer/step_scope.ts";
+export {
+  formatSummary,
+  type FormatSummaryOptions,
+  type LayerSummary,
+  type ModelSummary,
+  type Sizes,
+  type SummaryOptions,
+} from "./summary/mod.ts";

@@ -8,6 +8,7 @@ import type { CallbackModel } from "./callback.ts";
 import { batchToTensors } from "./data/batch_tensors.ts";
 import type { ArraySource, DataSource } from "./data/source.ts";
 import type { Executor } from "./executor.ts";
+import { registerMissingGradients } from "./gradients/mod.ts";
 import type { History } from "./history.ts";
 import { applyLayer, isContainer, resetStates } from "./layers/mod.ts";
 import { evaluateLoop } from "./loops/evaluate.ts";
@@ -23,12 +24,20 @@ import { hostRandomSource, newRandomKey, type RandomKey, withRandomSource } from
 import { Registry } from "./registry.ts";
 import type { Logs, Step, StepContext, StepKind } from "./step.ts";
 import { getStrategy, type Strategy } from "./strategy.ts";
+import { formatSummary, LayerRecords, type ModelSummary, summarize, type SummaryOptions } from "./summary/mod.ts";
 import { formatShape, type Layer, type LayersModel, type Shape, type Tensor, tf, type Variable } from "./tf.ts";
 import { Activity } from "./trainer/activity.ts";
 import { assignWeights } from "./trainer/assign_weights.ts";
 import { type Compiled, type CompileOptions, compileOptions } from "./trainer/compile.ts";
-import { layerInputs, prepareContainer } from "./trainer/layers_model.ts";
-import { type MetricSums, type ModelPhase, modelStep, type StepResult } from "./trainer/model_step.ts";
+import { hostLogs, hostOutputs } from "./trainer/host_metrics.ts";
+import { exampleInputs, layerInputs, prepareContainer } from "./trainer/layers_model.ts";
+import {
+  type MetricSums,
+  type ModelPhase,
+  modelStep,
+  type StepOptions,
+  type StepResult,
+} from "./trainer/model_step.ts";
 import type {
   ApplyOptions,
   CallOptions,
@@ -64,6 +73,7 @@ export class Model {
   readonly #strategy: Strategy | undefined;
   #ownStrategy: Strategy | undefined;
   readonly #parts = new ModelParts();
+  readonly #records = new LayerRecords();
   #variables: readonly ModelVariable[] | undefined;
   #compiled: Compiled | undefined;
   #predictExecutor: Executor | undefined;
@@ -80,6 +90,7 @@ export class Model {
   /** A model without variables yet. @param name For messages. @default the class name */
   constructor(name?: string) {
     this.name = name ?? new.target.name;
+    registerMissingGradients();
     this.#activity = new Activity(this.name);
     this.#registry = new.target.registry;
     this.#strategy = getStrategy();
@@ -216,6 +227,7 @@ export class Model {
       );
     }
     this.#parts.addLayer(layer);
+    this.#records.watch(layer);
     const masks = options.mask === undefined ? inputs.map(getMask) : [options.mask];
     const { outputs, masks: outputMasks } = applyLayer(layer, inputs, {
       training: options.training ?? scope?.training ?? false,
@@ -363,7 +375,8 @@ export class Model {
     if (this.#variables !== undefined) return;
     withRandomSource(hostRandomSource(newRandomKey()), () =>
       tf.tidy(() => {
-        this.#parts.watch(() => checkOutputs(this.call(x, { training: false }), this.name));
+        const run = () => checkOutputs(this.call(x, { training: false }), this.name);
+        this.#parts.watch(() => this.#records.during(leaves(x)[0]?.shape[0] ?? 1, run));
         // What the pass left in stateful layers is not the data's.
         this.resetStates();
         for (const phase of this.#phases() ?? []) {
@@ -398,6 +411,37 @@ export class Model {
   /** The layers, in the order in which they are first called. Empty until the model is built. */
   get layers(): readonly Layer[] {
     return this.#parts.topLayers;
+  }
+
+  /**
+   * The layers, their output shapes, parameters and costs, as a table on the console and as data.
+   *
+   * A model made with `Model.from` that was not built is built on zeros. Reads no values.
+   *
+   * @throws {Error} If the model is not built and the shapes of its inputs are not known.
+   *
+   * @example
+   * ```ts
+   * import { Model, tf } from "@stride/stride";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const model = Model.from(tf.sequential({ layers: [tf.layers.dense({ units: 3, inputShape: [4] })] }));
+   * const { parameters, layers } = model.summary({ print: () => {} });
+   * assertEquals([parameters, layers[0]!.outputShapes, layers[0]!.flops], [15, [[null, 3]], 2 * 4 * 3 + 3]);
+   * ```
+   */
+  summary(options: SummaryOptions = {}): ModelSummary {
+    if (this.#variables === undefined) tf.tidy(() => this.build(exampleInputs(this.#parts.layers, this.name)));
+    const slots = this.#steps.get("train")?.variables.filter(({ role }) => role === "slot") ?? [];
+    const summary = summarize({
+      name: this.name,
+      layers: this.layers,
+      variables: this.variables,
+      optimizerParameters: slots.reduce((total, { variable }) => total + variable.size, 0),
+      records: this.#records,
+    });
+    (options.print ?? console.log)(formatSummary(summary, options));
+    return summary;
   }
 
   /** Copies of all weights, on the device, in Keras's order; the caller disposes them. */
@@ -545,6 +589,7 @@ export class Model {
       phases,
       variables: [...this.#requireBuilt(), ...slots],
       metrics: (scope) => this.#metricSums(scope),
+      ...(kind !== "predict" && this.#compiled?.metrics.needsPredictions ? { host: this.#hostMetrics() } : {}),
       key: () => this.#key ?? [0, 0],
       counter: this.#counters[kind],
     });
@@ -586,6 +631,14 @@ export class Model {
         const logs = this.testStep(batch, context);
         return { result: { gradients: new Map(), ...(logs ? { logs } : {}) } };
       },
+    };
+  }
+
+  #hostMetrics(): StepOptions["host"] {
+    const { metrics } = this.#requireCompiled();
+    return {
+      outputs: ({ prediction }) => prediction && hostOutputs(metrics.hostEntries, prediction, this.outputNames),
+      logs: (outputs) => hostLogs(metrics.hostEntries, outputs),
     };
   }
 

@@ -7,7 +7,7 @@ import type { Callback } from "./callback.ts";
 import type { Device, DeviceCatalog } from "./device.ts";
 import type { Executor } from "./executor.ts";
 import type { Loss } from "./loss.ts";
-import type { Metric } from "./metric.ts";
+import type { HostMetric, Metric } from "./metric.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Strategy } from "./strategy.ts";
 
@@ -18,7 +18,7 @@ export interface PluginKinds {
   /** What is minimized. */
   losses: Loss;
   /** What is reported. */
-  metrics: Metric;
+  metrics: Metric | HostMetric;
   /** What happens at hooks. */
   callbacks: Callback;
   /** Who runs steps. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TensorBatch } from "./batch.ts";
+import type { HostArray, TensorBatch } from "./batch.ts";
 import type { Nested } from "./nested.ts";
 import type { RandomKey } from "./random.ts";
 import type { Tensor, Variable } from "./tf.ts";
@@ -101,4 +101,9 @@ export interface Step {
   advance(steps: number): void;
   /** Sums over any number of steps and replicas as reported values. */
   decode(sums: Float64Array): Logs;
+  /**
+   * Values computed on the host from what all steps of an epoch returned. Absent where no metric needs it; where it is
+   * there, the run reads and keeps every step's outputs.
+   */
+  hostLogs?(outputs: readonly Nested<HostArray>[]): Logs;
 }

@@ -6,6 +6,7 @@
 import type { Device, DeviceCatalog } from "../core/device.ts";
 import { DeviceError } from "../core/errors.ts";
 import type { Program } from "../core/executor.ts";
+import { Collected } from "../core/run/collected.ts";
 import { Epochs } from "../core/run/epochs.ts";
 import { EpochSums } from "../core/run/epoch_sums.ts";
 import type { Logs } from "../core/step.ts";
@@ -86,12 +87,14 @@ class OneDeviceRun implements Run {
   readonly #feed: Feed;
   readonly #epochs: Epochs;
   readonly #sums: EpochSums;
+  readonly #collected: Collected;
 
   constructor(plan: Plan, program: Program, feed: Feed) {
     this.#plan = plan;
     this.#program = program;
     this.#feed = feed;
     this.#epochs = new Epochs(plan, feed);
+    this.#collected = new Collected(plan.step);
     this.#sums = new EpochSums(plan.step, (slots) => program.sums(slots), SLOTS);
   }
 
@@ -105,6 +108,7 @@ class OneDeviceRun implements Run {
 
   async *epoch(): AsyncGenerator<Execution> {
     this.#sums.reset();
+    this.#collected.reset();
     for await (const { first, batches, queued } of this.#epochs.next()) {
       yield {
         first,
@@ -114,6 +118,7 @@ class OneDeviceRun implements Run {
           const slot = await this.#sums.allot();
           const { outputs } = await this.#program.run(batches, step.table(batches.length), slot);
           step.advance(batches.length);
+          this.#collected.add(outputs);
           queued();
           return { logs: this.#sums.logs(), outputs };
         },
@@ -122,7 +127,7 @@ class OneDeviceRun implements Run {
   }
 
   async settle(): Promise<Logs> {
-    const logs = await this.#sums.settle();
+    const logs = { ...await this.#sums.settle(), ...await this.#collected.logs() };
     await this.#program.settle();
     return logs;
   }

@@ -164,3 +164,18 @@ export function gatherRows(array: HostArray, indices: Int32Array): HostArray {
   }
   return { ...array, shape: [indices.length, ...array.shape.slice(1)], values };
 }
+
+/** Arrays one after the other on axis 0. */
+export function concatRows(parts: readonly HostArray[]): HostArray {
+  const first = parts[0]!;
+  if (parts.length === 1) return first;
+  const size = rowSize(first);
+  const rows = parts.reduce((sum, part) => sum + part.shape[0]!, 0);
+  const values = new (first.values.constructor as new (length: number) => HostArray["values"])(rows * size);
+  let offset = 0;
+  for (const part of parts) {
+    values.set(part.values, offset);
+    offset += part.values.length;
+  }
+  return { ...first, shape: [rows, ...first.shape.slice(1)], values };
+}

@@ -33,7 +33,7 @@ export interface TfDataset {
   /** Batches, where known; `Infinity` for endless ones. */
   readonly size?: number;
   /** Starts a pass. */
-  iterator(): Promise<{ next(): Promise<{ value: unknown; done: boolean }> }>;
+  iterator(): Promise<{ next(): Promise<{ value: unknown; done?: boolean }> }>;
 }
 
 /**
@@ -175,9 +175,10 @@ function isIterable(data: unknown): data is Iterable<unknown> | AsyncIterable<un
 function reopen(data: Iterable<unknown> | AsyncIterable<unknown>, convert: Converter): OpenPass {
   let opened: unknown;
   return () => {
+    // A stream that is being read cannot be asked again.
+    if (opened !== undefined && data instanceof ReadableStream) return undefined;
     const iterator = Symbol.asyncIterator in data ? data[Symbol.asyncIterator]() : data[Symbol.iterator]();
-    const once = iterator === opened || (iterator as unknown) === data || data instanceof ReadableStream;
-    if (once && opened !== undefined) return undefined;
+    if (opened !== undefined && (iterator === opened || (iterator as unknown) === data)) return undefined;
     opened = iterator;
     return convertPass(iterator, convert);
   };

@@ -4,7 +4,7 @@
  * @module
  */
 import type { HostArray } from "../batch.ts";
-import { rowSize } from "../data/host_array.ts";
+import { concatRows } from "../data/host_array.ts";
 import type { DataSource } from "../data/source.ts";
 import { toTensor } from "../data/batch_tensors.ts";
 import { leaves, type Nested, packLike } from "../nested.ts";
@@ -60,18 +60,4 @@ export function concatOutputs(batches: readonly Nested<HostArray>[]): Nested<Ten
   const grouping = batches[0]!;
   const columns = leaves(grouping).map((_, index) => batches.map((batch) => leaves(batch)[index]!));
   return packLike(grouping, columns.map((parts) => toTensor(concatRows(parts))));
-}
-
-function concatRows(parts: readonly HostArray[]): HostArray {
-  const first = parts[0]!;
-  if (parts.length === 1) return first;
-  const size = rowSize(first);
-  const rows = parts.reduce((sum, part) => sum + part.shape[0]!, 0);
-  const values = new (first.values.constructor as new (length: number) => HostArray["values"])(rows * size);
-  let offset = 0;
-  for (const part of parts) {
-    values.set(part.values, offset);
-    offset += part.values.length;
-  }
-  return { ...first, shape: [rows, ...first.shape.slice(1)], values };
 }

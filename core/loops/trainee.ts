@@ -53,8 +53,15 @@ export async function startRun(trainee: Trainee, choices: RunChoices): Promise<R
     );
   }
   try {
+    const step = await trainee.prepare(data, kind);
+    if (step.hostLogs !== undefined && trainee.strategy.replicas > 1) {
+      throw new TypeError(
+        `Cannot run ${kind} with strategy "${trainee.strategy.name}": a metric is computed from all predictions, and each of ` +
+          `its ${trainee.strategy.replicas} replicas sees only a part. Use metrics that are sums, such as auc.`,
+      );
+    }
     const plan: Plan = {
-      step: await trainee.prepare(data, kind),
+      step,
       data,
       executor: trainee.executor,
       stepsPerExecution: trainee.stepsPerExecution,

@@ -14,6 +14,12 @@ export interface FormatSummaryOptions {
   readonly expandNested?: boolean;
 }
 
+/** How `model.summary` writes. */
+export interface SummaryOptions extends FormatSummaryOptions {
+  /** Receives the table. @default console.log */
+  readonly print?: (text: string) => void;
+}
+
 type Row = readonly [layer: string, shape: string, parameters: string, flops: string];
 
 const HEAD: Row = ["Layer (type)", "Output shape", "Params", "FLOPs"];

@@ -25,14 +25,22 @@ type Call = (this: Layer, inputs: Tensor | Tensor[], kwargs: never) => Tensor | 
 /** Notes the layers of one model, while it is built. */
 export class LayerRecords {
   readonly #noted = new Map<Layer, Noted>();
-  readonly #watched = new Map<Layer, PropertyDescriptor | undefined>();
+  readonly #watched = new Set<Layer>();
+  readonly #restores: (() => void)[] = [];
   readonly #running: Noted[] = [];
   #flops = 0;
+  #rows = 1;
   #recording = false;
+  #building = 0;
 
   /** What a layer did; `undefined` where it was not called. */
   get(layer: Layer): LayerRecord | undefined {
     return this.#noted.get(layer);
+  }
+
+  /** Rows of the batch that the model ran on. */
+  get rows(): number {
+    return this.#rows;
   }
 
   /** Floating-point operations of the whole run, those outside of layers included. */
@@ -40,14 +48,17 @@ export class LayerRecords {
     return this.#flops;
   }
 
-  /** Runs `body` and notes what the layers do that are given to `watch` in it. */
-  during<T>(body: () => T): T {
+  /** Runs `body` on a batch of `rows` and notes what the layers do that are given to `watch` in it. */
+  during<T>(rows: number, body: () => T): T {
+    this.#rows = rows;
     const engine = tf.engine();
     const own = Object.getOwnPropertyDescriptor(engine, "runKernel");
     const runKernel = engine.runKernel;
     this.#recording = true;
     engine.runKernel = (kernel, inputs, attributes) => {
       const result = runKernel.call(engine, kernel, inputs, attributes) as Tensor | Tensor[];
+      // Drawing initial weights is no part of a forward pass.
+      if (this.#building > 0) return result as never;
       const flops = kernelFlops({
         kernel,
         inputs: inputs as unknown as Record<string, Tensor>,
@@ -63,7 +74,7 @@ export class LayerRecords {
     } finally {
       this.#recording = false;
       restore(engine, "runKernel", own);
-      for (const [layer, call] of this.#watched) restore(layer, "call", call);
+      this.#restores.splice(0).reverse().forEach((undo) => undo());
       this.#watched.clear();
     }
   }
@@ -73,15 +84,32 @@ export class LayerRecords {
     if (!this.#recording || this.#watched.has(layer)) return;
     // Adoption replaces `call`, so it must come first.
     adopt(layer);
+    this.#watched.add(layer);
     if (isContainer(layer)) {
-      this.#watched.set(layer, Object.getOwnPropertyDescriptor(layer, "call"));
       for (const inner of layer.layers) this.watch(inner);
       return;
     }
-    this.#watched.set(layer, Object.getOwnPropertyDescriptor(layer, "call"));
-    const call = layer.call as Call;
-    const note = (run: () => Tensor | Tensor[]) => this.#note(layer, run);
-    layer.call = (inputs, kwargs) => note(() => call.call(layer, inputs, kwargs as never));
+    this.#replace(
+      layer,
+      "call",
+      (call: Call) => (inputs: Tensor | Tensor[], kwargs: never) =>
+        this.#note(layer, () => call.call(layer, inputs, kwargs)),
+    );
+    this.#replace(layer, "build", (build: Layer["build"]) => (shape: Parameters<Layer["build"]>[0]) => {
+      this.#building++;
+      try {
+        build.call(layer, shape);
+      } finally {
+        this.#building--;
+      }
+    });
+  }
+
+  #replace<T>(layer: Layer, name: "call" | "build", replacement: (method: T) => unknown): void {
+    const own = Object.getOwnPropertyDescriptor(layer, name);
+    this.#restores.push(() => restore(layer, name, own));
+    const value = replacement(layer[name] as T);
+    Object.defineProperty(layer, name, { value, configurable: true, writable: true });
   }
 
   #note(layer: Layer, run: () => Tensor | Tensor[]): Tensor | Tensor[] {

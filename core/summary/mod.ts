@@ -4,5 +4,5 @@
  * @module
  */
 export { LayerRecords } from "./layer_records.ts";
-export { formatSummary, type FormatSummaryOptions } from "./format.ts";
-export { type LayerSummary, type ModelSummary, summarize } from "./summarize.ts";
+export { formatSummary, type FormatSummaryOptions, type SummaryOptions } from "./format.ts";
+export { type LayerSummary, type ModelSummary, type Sizes, summarize } from "./summarize.ts";

@@ -53,19 +53,17 @@ export interface SummarySource {
   readonly variables: readonly LayerVariableInfo[];
   readonly optimizerParameters: number;
   readonly records: LayerRecords;
-  /** Rows of the batch that the records were made with. */
-  readonly rows: number;
 }
 
 /** Gathers a summary. Reads no values. */
 export function summarize(source: SummarySource): ModelSummary {
-  const { name, layers, variables, optimizerParameters, records, rows } = source;
+  const { name, layers, variables, optimizerParameters, records } = source;
   return {
     name,
     layers: summaries(layers, source),
     ...sizes(variables),
     optimizerParameters,
-    flops: perSample(records.flops, rows),
+    flops: perSample(records.flops, records.rows),
   };
 }
 
@@ -85,7 +83,7 @@ function layerSummary(layer: Layer, name: string, source: SummarySource): LayerS
     ...sizes(layerVariables(layer, name)),
     flops: isContainer(layer)
       ? inner.reduce((total, { flops }) => total + flops, 0)
-      : perSample(record?.flops ?? 0, source.rows),
+      : perSample(record?.flops ?? 0, source.records.rows),
     layers: inner,
   };
 }

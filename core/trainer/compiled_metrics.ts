@@ -6,7 +6,7 @@
 import { describeValue } from "../data/host_array.ts";
 import { TraceError } from "../errors.ts";
 import { meanMetric } from "../mean_metric.ts";
-import type { BoundMetric, Metric, MetricFunction } from "../metric.ts";
+import type { BoundMetric, HostMetric, Metric, MetricFunction } from "../metric.ts";
 import { isPlainObject, mapNested } from "../nested.ts";
 import { applyMask } from "../reduce.ts";
 import type { Registry } from "../registry.ts";
@@ -16,7 +16,7 @@ import { alignOptions, alignTensors, openShape, outputNames, variantByShape } fr
 import { getMask, type Prediction } from "./step_scope.ts";
 
 /** One metric: by name, as an object or as a function of `(yTrue, yPred)`. */
-export type MetricChoice<Name extends string = string> = Name | Metric | MetricFunction;
+export type MetricChoice<Name extends string = string> = Name | Metric | HostMetric | MetricFunction;
 
 /** The metrics of one output. */
 export type OutputMetrics<Name extends string = string> = MetricChoice<Name> | readonly MetricChoice<Name>[];
@@ -43,11 +43,29 @@ export interface MetricEntry {
   readonly weighted: boolean;
 }
 
+/** A metric of one output that is computed on the host from all predictions. */
+export interface HostEntry {
+  /** The name in the logs. */
+  readonly name: string;
+  /** The metric. */
+  readonly metric: HostMetric;
+  /** The index of its output. */
+  readonly output: number;
+  /** Whether sample weights count. */
+  readonly weighted: boolean;
+}
+
+/** Whether a metric is computed on the host from all predictions. */
+export function isHostMetric(metric: unknown): metric is HostMetric {
+  return isObject(metric) && typeof (metric as unknown as HostMetric).compute === "function";
+}
+
 /** Metrics by output. Which ones there are is known once shapes are. */
 export class CompiledMetrics {
   readonly #specs: readonly { readonly spec: MetricsSpec; readonly weighted: boolean }[];
   readonly #registry: Registry;
   #entries: readonly MetricEntry[] | undefined;
+  #hostEntries: readonly HostEntry[] = [];
   #boundTo: string | undefined;
 
   /**
@@ -73,7 +91,8 @@ export class CompiledMetrics {
 
   /** Whether smaller or larger values of a metric are better; `undefined` for names that are no metric's. */
   direction(name: string): "min" | "max" | undefined {
-    return this.#entries?.find((entry) => entry.name === name)?.direction;
+    return this.#entries?.find((entry) => entry.name === name)?.direction ??
+      this.#hostEntries.find((entry) => entry.name === name)?.metric.direction;
   }
 
   /** The metrics, bound to the shapes of a prediction: "accuracy" may mean another one when targets change theirs. */
@@ -87,6 +106,7 @@ export class CompiledMetrics {
     const predictions = alignTensors(yPred, names, "predictions");
     const targets = alignTensors(y, names, "targets y");
     const entries: MetricEntry[] = [];
+    const hostEntries: HostEntry[] = [];
     const counts = new Map<string, number>();
     for (const { spec, weighted } of this.#specs) {
       this.#byOutput(spec, names, weighted).forEach((choices, output) => {
@@ -96,8 +116,13 @@ export class CompiledMetrics {
             throw new TypeError(`Cannot compute metrics of output "${names[output]}": there are no targets for it.`);
           }
           const metric = this.#resolve(choice, yTrue, predictions[output]!);
+          const name = uniqueName(counts, metric.name, names.length > 1 ? names[output] : undefined, weighted);
+          if (isHostMetric(metric)) {
+            hostEntries.push({ name, metric, output, weighted });
+            continue;
+          }
           entries.push({
-            name: uniqueName(counts, metric.name, names.length > 1 ? names[output] : undefined, weighted),
+            name,
             direction: metric.direction,
             bound: bindMetric(metric, yTrue, predictions[output]!),
             output,
@@ -106,7 +131,24 @@ export class CompiledMetrics {
         }
       });
     }
+    this.#hostEntries = hostEntries;
     return this.#entries = entries;
+  }
+
+  /** Whether any metric is computed on the host from all predictions. */
+  get needsPredictions(): boolean {
+    return this.#specs.some(({ spec }) =>
+      Object.values(spec).flatMap(metricList).some((choice) =>
+        isHostMetric(choice) ||
+        (typeof choice === "string" && this.#registry.has("metrics", choice) &&
+          isHostMetric(this.#registry.create("metrics", choice)))
+      )
+    );
+  }
+
+  /** The metrics that are computed on the host; known once bound. */
+  get hostEntries(): readonly HostEntry[] {
+    return this.#hostEntries;
   }
 
   /** One vector of sums for each entry. */
@@ -145,7 +187,7 @@ export class CompiledMetrics {
     return alignOptions<OutputMetrics>(spec as readonly OutputMetrics[], names, what, { exact: false }).map(metricList);
   }
 
-  #resolve(choice: MetricChoice, yTrue: Tensor, yPred: Tensor): Metric {
+  #resolve(choice: MetricChoice, yTrue: Tensor, yPred: Tensor): Metric | HostMetric {
     if (typeof choice === "object") return choice;
     if (typeof choice === "function") return meanMetric(choice.name || "metric", choice);
     const variant = variantByShape(openShape(yTrue), openShape(yPred));
@@ -159,7 +201,9 @@ export class CompiledMetrics {
       return meanMetric(choice, (target, prediction) => loss.values(target, prediction));
     }
     const metric = this.#registry.create("metrics", name);
-    return { name: choice, direction: metric.direction, build: (a, b) => metric.build(a, b) };
+    return isHostMetric(metric)
+      ? { name: choice, direction: metric.direction, compute: (all) => metric.compute(all) }
+      : { name: choice, direction: metric.direction, build: (a, b) => metric.build(a, b) };
   }
 }
 
@@ -179,7 +223,9 @@ function checkChoice(choice: MetricChoice, registry: Registry): void {
     const known = ["accuracy", ...registry.names("metrics"), ...registry.names("losses")];
     throw new RangeError(`Unknown metric "${choice}". Known: ${[...new Set(known)].join(", ")}.`);
   }
-  if (typeof choice === "function" || (isObject(choice) && typeof choice.build === "function")) return;
+  if (
+    typeof choice === "function" || isHostMetric(choice) || (isObject(choice) && typeof choice.build === "function")
+  ) return;
   throw new TypeError(
     `Cannot compile: expected a metric by name, a Metric or a function (yTrue, yPred) => tensor; found ${
       isPlainObject(choice) ? `an object with ${Object.keys(choice)}` : String(choice)

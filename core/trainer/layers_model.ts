@@ -5,7 +5,7 @@
  */
 import { isContainer } from "../layers/mod.ts";
 import { leaves, type Nested } from "../nested.ts";
-import { type LayersModel, type Tensor, tf } from "../tf.ts";
+import { formatShape, type Layer, type LayersModel, type Tensor, tf } from "../tf.ts";
 
 /**
  * Checks what is to become a model, and makes the graph of a Sequential that has none yet.
@@ -26,6 +26,23 @@ export function prepareContainer(layers: LayersModel): void {
     }
     layers.build(input.shape);
   }
+}
+
+/**
+ * Zeros for the inputs of a model that was made of layers and not built yet, in batches of one where any size will do.
+ *
+ * @throws {Error} If the model has no layers to know shapes from, or sizes other than the batch's are open.
+ */
+export function exampleInputs(layers: readonly Layer[], name: string): readonly Tensor[] {
+  const [root] = layers;
+  const shapes = root !== undefined && isContainer(root) ? root.inputs.map(({ shape }) => shape) : undefined;
+  if (shapes === undefined || shapes.some((shape) => shape.slice(1).includes(null))) {
+    throw new Error(
+      `Cannot tell what model "${name}" is made of: it is not built, and the shapes of its inputs are ` +
+        `${shapes === undefined ? "unknown" : shapes.map(formatShape).join(", ")}. Call build(x) with a batch, or fit.`,
+    );
+  }
+  return (root as LayersModel).inputs.map(({ shape, dtype }) => tf.zeros(shape.map((size) => size ?? 1), dtype));
 }
 
 /** Inputs of a layers model, by name or in order. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TensorBatch } from "../batch.ts";
+import type { HostArray, TensorBatch } from "../batch.ts";
 import type { Nested } from "../nested.ts";
 import type { Optimizer } from "../optimizer.ts";
 import type { RandomKey } from "../random.ts";
@@ -61,6 +61,11 @@ export interface StepOptions {
   readonly variables: readonly StepVariable[];
   /** Metric sums of what a scope recorded. */
   metrics(scope: StepScope): readonly MetricSums[];
+  /** What metrics on the host need of what a scope recorded, and their values; absent where there are none. */
+  readonly host?: {
+    outputs(scope: StepScope): Nested<Tensor> | undefined;
+    logs(outputs: readonly Nested<HostArray>[]): Logs;
+  };
   /** What random numbers derive from, for the run that is going on. */
   key(): RandomKey;
   /** Steps taken so far, where no optimizer counts them. */
@@ -101,6 +106,7 @@ export function modelStep(options: StepOptions): Step {
       options.counter.steps += steps;
     },
     decode: (sums) => decodeSums(layouts, sums),
+    ...(options.host === undefined ? {} : { hostLogs: options.host.logs }),
   };
 }
 
@@ -123,7 +129,12 @@ function stepPhase(phase: ModelPhase, index: number, options: StepOptions, layou
         if (layouts[index]!.length === 0) layouts[index] = segments;
         else checkLayout(layouts[index]!, segments);
         const sums = tf.concat1d(parts.map(({ sums }) => sums.as1D()));
-        return gradients === undefined ? { sums } : { gradients, sums };
+        const collected = options.host?.outputs(scope);
+        return {
+          ...(gradients === undefined ? {} : { gradients }),
+          sums,
+          ...(collected === undefined ? {} : { outputs: collected }),
+        };
       });
     },
     ...(apply === undefined ? {} : {

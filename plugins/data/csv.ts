@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { parse } from "npm:csv-parse@7.0.3/sync";
 import { type FileSource, readText, sourceName } from "./source.ts";
 
 /** How a table is written. */
@@ -34,7 +33,7 @@ export type CsvRow = Readonly<Record<string, number | string | null>>;
  */
 export async function readCsv(source: FileSource, options: CsvOptions = {}): Promise<readonly CsvRow[]> {
   const { separator = ",", columns, missing = ["NA", "NaN", "null"] } = options;
-  const content = await readText(source);
+  const [{ parse }, content] = await Promise.all([import("csv-parse/sync"), readText(source)]);
   let rows: Record<string, string>[];
   try {
     rows = parse(content, {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { unzip } from "npm:fflate@0.8.3";
 import type { HostArray } from "../../core/batch.ts";
 import { type FileSource, readSource, sourceName } from "./source.ts";
 
@@ -55,7 +54,7 @@ export async function readNpy(source: FileSource): Promise<HostArray> {
  */
 export async function readNpz(source: FileSource): Promise<Readonly<Record<string, HostArray>>> {
   const name = sourceName(source);
-  const bytes = await readSource(source);
+  const [{ unzip }, bytes] = await Promise.all([import("fflate"), readSource(source)]);
   const files = await new Promise<Record<string, Uint8Array>>((resolve, reject) =>
     unzip(bytes, (cause, data) => {
       if (cause === null) resolve(data);

@@ -166,7 +166,9 @@ class EagerProgram implements Program {
         const sums = parts.length > 1 ? tf.concat1d(parts as tf.Tensor1D[]) : parts[0];
         return [...sums === undefined ? [] : [sums], ...output === undefined ? [] : leaves(output)];
       }));
-    return output === undefined ? { sums: results[0] } : { output };
+    // The outputs come last, and are held by `output` already.
+    const hasSums = results.length > (output === undefined ? 0 : leaves(output).length);
+    return { ...(hasSums ? { sums: results[0] } : {}), ...(output === undefined ? {} : { output }) };
   }
 
   /** The batch as tensors, and the step's row of the table as scalars; both belong to the tidy around. */

@@ -11,7 +11,8 @@
  *
  * @module
  */
-import type { Metric } from "../../core/metric.ts";
+import type { HostMetric, Metric } from "../../core/metric.ts";
+import { exactAuc, medianAbsoluteError } from "./host.ts";
 import type { Factories } from "../../core/registry.ts";
 import {
   binaryAccuracy,
@@ -52,6 +53,7 @@ import {
 import { r2Score } from "./r2_score.ts";
 import { max, mean, min, sum } from "./reduction.ts";
 
+export { exactAuc, medianAbsoluteError } from "./host.ts";
 export {
   accuracy,
   binaryAccuracy,
@@ -136,7 +138,7 @@ export type {
  * Metrics by Keras's names. `accuracy` and `crossentropy` are none of them: which ones they stand for depends on the
  * shapes. Some, such as `iou`, need options.
  */
-export const metrics: Factories<Metric> = {
+export const metrics: Factories<Metric | HostMetric> = {
   mean_squared_error: meanSquaredError,
   mse: meanSquaredError,
   root_mean_squared_error: rootMeanSquaredError,
@@ -191,4 +193,6 @@ export const metrics: Factories<Metric> = {
   sum,
   max,
   min,
+  exact_auc: exactAuc,
+  median_absolute_error: medianAbsoluteError,
 };

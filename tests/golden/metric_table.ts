@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Factories } from "@stride/stride/core";
 import type { BoundMetric, Metric } from "../../core/metric.ts";
 import { tf } from "../../core/tf.ts";
 import { accuracy, metrics } from "../../plugins/metrics/mod.ts";
@@ -110,7 +111,9 @@ export function makeMetric(kerasClass: string, args: Readonly<Record<string, unk
   const options = camelOptions(kerasClass, args, [...METRIC_OPTIONS[kerasClass] ?? [], "name"]);
   if (kerasClass === "R2Score" && args.class_aggregation === null) options.classAggregation = "none";
   // "accuracy" as a name is one that fits the shapes; the class of that name is none of these.
-  return kerasClass === "Accuracy" ? accuracy(options) : factoryOf(metrics, "metric", kerasClass)(options);
+  return kerasClass === "Accuracy"
+    ? accuracy(options)
+    : factoryOf(metrics as Factories<Metric>, "metric", kerasClass)(options);
 }
 
 /** What is reported after each update. */

@@ -13,7 +13,7 @@ import {
   tableToArrays,
 } from "@stride/stride/data";
 import type { HostArray } from "@stride/stride/core";
-import { zipSync } from "npm:fflate@0.8.3";
+import { zipSync } from "fflate";
 
 function encode(text: string): Uint8Array {
   return new TextEncoder().encode(text);
