@@ -7,6 +7,7 @@ import { CallbackError } from "./errors.ts";
 import type { Nested } from "./nested.ts";
 import type { HostArray } from "./batch.ts";
 import type { Pending } from "./pending.ts";
+import { SlowCallbacks } from "./slow_callbacks.ts";
 import type { Logs, StepVariable } from "./step.ts";
 import type { Optimizer } from "./optimizer.ts";
 
@@ -149,6 +150,21 @@ export function callbackName(callback: Callback): string {
   return callback.name ?? (callback.constructor === Object ? "callback" : callback.constructor.name);
 }
 
+/** The same event, noting whether its logs are read. */
+function watchReading<Event extends object>(event: Event, noteRead: () => void): Event {
+  const { logs } = event as { readonly logs?: Pending<Logs> };
+  if (logs === undefined) return event;
+  return {
+    ...event,
+    logs: {
+      read: () => {
+        noteRead();
+        return logs.read();
+      },
+    },
+  };
+}
+
 /** Hooks that are misspelt would never be called. */
 function checkHooks(callback: Callback): void {
   for (let level: object | null = callback; level && level !== Object.prototype; level = Object.getPrototypeOf(level)) {
@@ -167,18 +183,21 @@ export class CallbackList {
   readonly #callbacks: readonly Callback[];
   readonly #context: CallbackContext;
   readonly #listeners = new Map<HookName, readonly Callback[]>();
+  readonly #slow: SlowCallbacks;
 
   /**
    * A list of callbacks.
    *
    * @param callbacks In the order in which they are called.
    * @param context What every hook gets.
+   * @param warn Told of a callback that is slower than the steps. @default nobody
    * @throws {TypeError} If a callback has a method that looks like a hook and is none.
    */
-  constructor(callbacks: readonly Callback[], context: CallbackContext) {
+  constructor(callbacks: readonly Callback[], context: CallbackContext, warn: (message: string) => void = () => {}) {
     callbacks.forEach(checkHooks);
     this.#callbacks = callbacks;
     this.#context = context;
+    this.#slow = new SlowCallbacks(warn);
   }
 
   /** Whether any callback has this hook. */
@@ -192,12 +211,20 @@ export class CallbackList {
    * @throws {CallbackError} If one throws; those after it are not called.
    */
   async call<K extends HookName>(hook: K, event: Hooks[K]): Promise<void> {
+    const timed = hook === "onTrainBatchBegin" || hook === "onTrainBatchEnd";
+    if (hook === "onTrainBatchBegin") this.#slow.begin();
+    else if (!timed) this.#slow.pause();
     for (const callback of this.#find(hook)) {
+      const started = timed ? performance.now() : 0;
+      let read = false;
+      const watched = timed ? watchReading(event, () => read = true) : event;
       try {
-        await (callback[hook] as HookMethod<K>).call(callback, event, this.#context);
+        await (callback[hook] as HookMethod<K>).call(callback, watched, this.#context);
       } catch (cause) {
         throw new CallbackError(callbackName(callback), hook, cause);
       }
+      // A hook that reads waits for the device: that is the steps' time.
+      if (timed && !read) this.#slow.called(callbackName(callback), hook, performance.now() - started);
     }
   }
 

@@ -53,7 +53,11 @@ export function runCallbacks(
   const progress = params.verbose !== 0 && trainee.strategy.chief
     ? [trainee.registry.create("callbacks", "progbarLogger")]
     : [];
-  return { list: new CallbackList([...callbacks, ...progress, ...last], context), context, stopped: () => stopped };
+  return {
+    list: new CallbackList([...callbacks, ...progress, ...last], context, warnAlways),
+    context,
+    stopped: () => stopped,
+  };
 }
 
 /** Warns once for each message. */
