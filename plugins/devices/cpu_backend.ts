@@ -9,4 +9,5 @@ import type { tf } from "../../core/tf.ts";
 export interface CpuBackend {
   readonly data: { get(dataId: object): { readonly values: Float32Array } };
   makeTensorInfo(shape: number[], dtype: string, values: Float32Array): tf.TensorInfo;
+  disposeData(dataId: object): boolean;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DeviceError } from "../../core/errors.ts";
 import { tf } from "../../core/tf.ts";
 
 interface EngineBackends {
@@ -32,12 +33,17 @@ export function currentBackend(): string {
  * Makes a backend current. tfjs's own `setBackend` is asynchronous, and another fit may run while it is awaited.
  *
  * @param name The name of a backend that has been set up.
+ * @throws {DeviceError} If it has not.
  */
 export function activateBackend(name: string): void {
   const tfjs = engine();
   if (tfjs.backendName === name) return;
+  const backend = tfjs.registry[name];
+  if (backend === undefined) {
+    throw new DeviceError(`Cannot activate a device whose backend "${name}" is not set up: call open() first.`);
+  }
   tfjs.backendName = name;
-  tfjs.backendInstance = tfjs.registry[name]!;
+  tfjs.backendInstance = backend;
 }
 
 /** Runs `body` with another backend current. */

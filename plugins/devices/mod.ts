@@ -9,7 +9,7 @@ import { cpu } from "./cpu.ts";
 import { webgpu } from "./webgpu.ts";
 
 export { cpu } from "./cpu.ts";
-export { webgpu, type WebGpuOptions } from "./webgpu.ts";
+export { type AdapterSource, webgpu, type WebGpuOptions } from "./webgpu.ts";
 
 /** The built-in devices by name, in the order in which `"auto"` tries them. */
 export const devices: Factories<Device> = { webgpu, cpu };

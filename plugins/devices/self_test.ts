@@ -22,6 +22,13 @@ const CHECKS: Readonly<Record<string, () => Tensor>> = {
       1,
       "same",
     ),
+  "elementwise functions": () => {
+    const x = tf.tensor1d(values(37, 3));
+    const positive = tf.add(tf.abs(x), 0.5);
+    return tf.concat1d(
+      [tf.exp(x), tf.log(positive), tf.sqrt(positive), tf.tanh(x), tf.div(x, positive)] as tf.Tensor1D[],
+    );
+  },
   "gradient of a softmax layer": () =>
     tf.grad((weights: Tensor) =>
       tf.mean(tf.square(tf.softmax(tf.matMul(tf.tensor2d(values(20, 1), [5, 4]), weights as tf.Tensor2D))))
@@ -29,27 +36,30 @@ const CHECKS: Readonly<Record<string, () => Tensor>> = {
 };
 
 /**
- * Compares a matrix product, a convolution and a gradient with the CPU's.
+ * Compares a matrix product, a convolution, elementwise functions and a gradient with the CPU's.
  *
  * @param backend A backend that has been set up.
  * @param what The device, for the message.
  * @throws {DeviceError} If one differs.
  */
 export async function selfTest(backend: string, what: string): Promise<void> {
-  for (const [name, compute] of Object.entries(CHECKS)) {
-    const expected = withBackend("cpu", () => tf.tidy(compute));
-    const found = withBackend(backend, () => tf.tidy(compute));
-    const [a, b] = await Promise.all([found.data<"float32">(), expected.data<"float32">()]);
-    tf.dispose([expected, found]);
-    const scale = b.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-    const wrong = b.findIndex((value, i) => !(Math.abs(value - a[i]!) <= TOLERANCE * scale));
-    if (wrong >= 0) {
-      throw new DeviceError(
-        `Refused ${what}: it computes wrongly. In the ${name}, element ${wrong} is ${a[wrong]}; expected ${
-          b[wrong]
-        }. ` +
-          'Update its driver, or use device "cpu".',
-      );
-    }
-  }
+  const run = (on: string): Promise<Float32Array>[] =>
+    Object.values(CHECKS).map(async (compute) => {
+      const result = withBackend(on, () => tf.tidy(compute));
+      const read = await result.data<"float32">();
+      result.dispose();
+      return read;
+    });
+  const [expected, found] = await Promise.all([Promise.all(run("cpu")), Promise.all(run(backend))]);
+  Object.keys(CHECKS).forEach((name, index) => compare(name, found[index]!, expected[index]!, what));
+}
+
+function compare(name: string, found: Float32Array, expected: Float32Array, what: string): void {
+  const scale = expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  const wrong = expected.findIndex((value, index) => !(Math.abs(value - found[index]!) <= TOLERANCE * scale));
+  if (wrong < 0) return;
+  throw new DeviceError(
+    `Refused ${what}: it computes wrongly. In the ${name}, element ${wrong} is ${found[wrong]}; expected ` +
+      `${expected[wrong]}, within ${TOLERANCE * scale}. Update its driver, or use device "cpu".`,
+  );
 }

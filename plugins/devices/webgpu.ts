@@ -5,16 +5,20 @@
  */
 import type { Device, DeviceProbe } from "../../core/device.ts";
 import { DeviceError } from "../../core/errors.ts";
+import { tf } from "../../core/tf.ts";
 import { activateBackend } from "./engine.ts";
 import { selfTest } from "./self_test.ts";
-import { setUpWebGpuBackend, WEBGPU_BACKEND } from "./webgpu_backend.ts";
+import { setUpWebGpuBackend } from "./webgpu_backend.ts";
+
+/** Where adapters are asked for: `navigator.gpu`, or something like it. */
+export type AdapterSource = Pick<GPU, "requestAdapter">;
 
 /** Options of `webgpu`. */
 export interface WebGpuOptions {
   /** Which of several adapters to prefer. @default "high-performance" */
   readonly powerPreference?: "high-performance" | "low-power";
   /** Where to ask for an adapter. @default `navigator.gpu` */
-  readonly gpu?: Pick<GPU, "requestAdapter">;
+  readonly gpu?: AdapterSource;
 }
 
 /** The adapter's own limits: WebGPU's defaults hold 128 MiB in a binding and 256 invocations in a workgroup. */
@@ -33,28 +37,44 @@ const LIMITS = [
 /** Used where they are there: the first for measuring, the second by tfjs's reading of pixels. */
 const FEATURES: readonly GPUFeatureName[] = ["timestamp-query", "bgra8unorm-storage"];
 
-interface Opened {
-  readonly ready: Promise<void>;
-  failure: DeviceError | undefined;
+/** One adapter, for all devices in the process that ask for it the same way. */
+interface Shared {
+  /** The name of its backend with tfjs, which has one backend of a name. */
+  readonly backend: string;
+  ready?: Promise<void>;
+  failure?: DeviceError;
 }
 
-/** tfjs has one backend of a name: all devices on one `GPU` share it. */
-const opened = new WeakMap<object, Opened>();
+const ABSENT: AdapterSource = { requestAdapter: () => Promise.resolve(null) };
+const shared = new WeakMap<AdapterSource, Map<string, Shared>>();
+let backends = 0;
 
 /**
  * A WebGPU adapter, with all of its own limits. Errors that it reports, and its loss, end training with an error; a
- * self-test refuses one that computes wrongly.
+ * self-test refuses one that computes wrongly. All devices made with the same options share one.
+ *
+ * ```ts
+ * import { webgpu } from "@stride/stride/devices";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = webgpu();
+ * const { available, software } = await device.probe();
+ * console.log(available ? `an adapter${software ? ", in software" : ""}` : "no adapter");
+ * assertEquals(device.backend, webgpu().backend);
+ * ```
  *
  * @throws {DeviceError} From `open`, if there is no adapter, or it computes wrongly.
  */
 export function webgpu(options: WebGpuOptions = {}): Device {
-  const { powerPreference = "high-performance", gpu = navigator.gpu } = options;
-  const requestAdapter = (): Promise<GPUAdapter | null> =>
-    quietly(async () => await gpu?.requestAdapter({ powerPreference }) ?? null);
-  const failure = (): DeviceError | undefined => opened.get(gpu)?.failure;
+  const { powerPreference = "high-performance", gpu = navigator.gpu ?? ABSENT } = options;
+  const requestAdapter = (): Promise<GPUAdapter | null> => quietly(() => gpu.requestAdapter({ powerPreference }));
+  const state = sharedBy(gpu, powerPreference);
+  const check = (): void => {
+    if (state.failure !== undefined) throw state.failure;
+  };
   return {
     name: "webgpu",
-    backend: WEBGPU_BACKEND,
+    backend: state.backend,
     async probe(): Promise<DeviceProbe> {
       const adapter = await requestAdapter();
       return adapter === null
@@ -62,26 +82,32 @@ export function webgpu(options: WebGpuOptions = {}): Device {
         : { available: true, software: isSoftware(adapter), description: describe(adapter) };
     },
     async open(): Promise<void> {
-      let device = opened.get(gpu);
-      if (device === undefined) {
-        device = { ready: Promise.resolve(), failure: undefined };
-        const state = device;
-        device = Object.assign(state, { ready: openAdapter(requestAdapter, (error) => state.failure ??= error) });
-        opened.set(gpu, device);
+      check();
+      state.ready ??= openAdapter(requestAdapter, state);
+      try {
+        await state.ready;
+      } catch (error) {
         // An adapter that was not there may be plugged in later.
-        device.ready.catch(() => opened.delete(gpu));
+        state.ready = undefined;
+        throw error;
       }
-      await device.ready;
-      if (device.failure !== undefined) throw device.failure;
+      check();
     },
-    activate(): void {
-      activateBackend(WEBGPU_BACKEND);
-    },
-    check(): void {
-      const error = failure();
-      if (error !== undefined) throw error;
-    },
+    activate: () => activateBackend(state.backend),
+    check,
   };
+}
+
+function sharedBy(gpu: AdapterSource, powerPreference: string): Shared {
+  const byPreference = shared.get(gpu) ?? new Map<string, Shared>();
+  shared.set(gpu, byPreference);
+  let state = byPreference.get(powerPreference);
+  if (state === undefined) {
+    backends++;
+    state = { backend: backends === 1 ? "stride-webgpu" : `stride-webgpu-${backends}` };
+    byPreference.set(powerPreference, state);
+  }
+  return state;
 }
 
 /** Without this directory, Mesa's Vulkan loader prints an error for every adapter that it is asked for. */
@@ -98,10 +124,7 @@ async function quietly<T>(request: () => Promise<T>): Promise<T> {
   }
 }
 
-async function openAdapter(
-  requestAdapter: () => Promise<GPUAdapter | null>,
-  fail: (error: DeviceError) => void,
-): Promise<void> {
+async function openAdapter(requestAdapter: () => Promise<GPUAdapter | null>, state: Shared): Promise<void> {
   const adapter = await requestAdapter();
   if (adapter === null) {
     throw new DeviceError(
@@ -113,24 +136,34 @@ async function openAdapter(
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
   });
-  const what = describe(adapter);
+  const what = `the WebGPU device (${describe(adapter)})`;
+  watch(device, what, state);
+  const { backend } = state;
+  const failure = (): DeviceError | undefined => state.failure;
+  await setUpWebGpuBackend({ name: backend, device, info: adapter.info, software: isSoftware(adapter), failure });
+  try {
+    await selfTest(backend, what);
+  } catch (error) {
+    if (error instanceof DeviceError) state.failure ??= error;
+    tf.removeBackend(backend);
+    device.destroy();
+    throw state.failure ?? error;
+  }
+}
+
+/** Keeps the first error that the device reports, and its loss. */
+function watch(device: GPUDevice, what: string, state: Shared): void {
+  const next = "Training cannot go on. Start again from the last checkpoint, in a new process.";
   device.addEventListener("uncapturederror", (event) => {
     event.preventDefault();
     const { error } = event as GPUUncapturedErrorEvent;
-    fail(new DeviceError(`The WebGPU device (${what}) reported an error: ${error.message}`));
+    state.failure ??= new DeviceError(`An error of ${what}: ${error.message.trim()} ${next}`);
   });
-  device.lost.then(({ reason, message }) =>
-    fail(
-      new DeviceError(
-        `The WebGPU device (${what}) was lost (${reason ?? "unknown"}): ${
-          message || "no reason given"
-        }. Training has ` +
-          "stopped. Start again from the last checkpoint, in a new process.",
-      ),
-    )
-  );
-  await setUpWebGpuBackend(device, adapter.info);
-  await selfTest(WEBGPU_BACKEND, `the WebGPU device (${what})`);
+  device.lost.then(({ reason, message }) => {
+    state.failure ??= new DeviceError(
+      `Lost ${what}, reason "${reason ?? "unknown"}"${message ? `: ${message}` : ""}. ${next}`,
+    );
+  });
 }
 
 function isSoftware({ info }: GPUAdapter): boolean {

@@ -1,48 +1,97 @@
 /**
- * tfjs's WebGPU backend, adapted: under its own name, and with a clear error in place of a synchronous read.
+ * tfjs's WebGPU backend, adapted: under its own name, with its shaders corrected, and with clear errors in place of
+ * synchronous reads and of reads from a lost device.
  *
  * @module
  */
 import { DeviceError } from "../../core/errors.ts";
 import { tf } from "../../core/tf.ts";
-import { openBackend } from "./engine.ts";
+import { type LoopLimited, registerSplitFilterGradients, SOFTWARE_LOOP_LIMIT } from "./loop_limit.ts";
+import { fixShader, type ShaderProgram } from "./shader_fixes.ts";
+import { registerCast } from "./webgpu_cast.ts";
 
-/** The name under which the adapted backend is registered with tfjs. */
-export const WEBGPU_BACKEND = "stride-webgpu";
-
-/** Steps are sequences of small kernels: submitting every 15th, as tfjs does, costs more than the kernels. */
+/**
+ * tfjs submits every 15. Small models gain a fifth by longer submissions, large ones nothing, and what a submission holds
+ * is only released after it. See bench/LOG.md.
+ */
 const DISPATCHES_PER_SUBMIT = 128;
 
 type BackendValues = ReturnType<tf.KernelBackend["readSync"]>;
 
-interface ReadableBackend {
-  readonly tensorMap: { get(dataId: object): { readonly values: unknown; readonly dtype: string } };
+/** What is used of tfjs's backend; its own types mention browser ones that Deno lacks. */
+interface TfjsWebGpuBackend {
+  readonly tensorMap: { get(dataId: object): { readonly values: unknown; readonly dtype: string } | undefined };
+  read(dataId: object): Promise<BackendValues>;
   readSync(dataId: object): BackendValues;
+  runWebGPUProgram(
+    program: ShaderProgram,
+    inputs: readonly tf.TensorInfo[],
+    dtype: string,
+    uniforms?: readonly object[],
+    output?: tf.TensorInfo,
+  ): tf.TensorInfo;
 }
 
-type BackendClass = new (device: GPUDevice, info?: GPUAdapterInfo) => tf.KernelBackend & ReadableBackend;
+type BackendClass = new (device: GPUDevice, info?: GPUAdapterInfo) => tf.KernelBackend & TfjsWebGpuBackend;
 
-/** Registers the backend on a device and sets it up. tfjs's own is loaded now, and left alone. */
-export async function setUpWebGpuBackend(device: GPUDevice, info: GPUAdapterInfo): Promise<void> {
+/** What to set a backend up on. */
+export interface WebGpuBackendOptions {
+  /** The name to register it under with tfjs. */
+  readonly name: string;
+  /** The device, which the backend shares with whatever else runs on it. */
+  readonly device: GPUDevice;
+  /** What tfjs chooses its shaders by. */
+  readonly info: GPUAdapterInfo;
+  /** Whether the adapter is emulated by the CPU. */
+  readonly software: boolean;
+  /** The error that ended the device, if something did. */
+  readonly failure: () => DeviceError | undefined;
+}
+
+/** Registers the backend and sets it up, without making it the current one. tfjs's own is loaded now, and left alone. */
+export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise<void> {
+  const { name, device, info, software, failure } = options;
   const { WebGPUBackend } = await import("@tensorflow/tfjs-backend-webgpu");
-  const Base = WebGPUBackend as unknown as BackendClass;
-  class StrideWebGpuBackend extends Base {
+  class StrideWebGpuBackend extends (WebGPUBackend as unknown as BackendClass) implements LoopLimited {
+    readonly loopLimit: number | undefined = software ? SOFTWARE_LOOP_LIMIT : undefined;
+
+    override runWebGPUProgram(...given: Parameters<TfjsWebGpuBackend["runWebGPUProgram"]>): tf.TensorInfo {
+      const [program, [input]] = given;
+      fixShader(program, { input: input && this.tensorMap.get(input.dataId)?.dtype });
+      return super.runWebGPUProgram(...given);
+    }
+
     override readSync(dataId: object): BackendValues {
       const data = this.tensorMap.get(dataId);
-      if (data.values === null || data.values === undefined) {
+      if (data?.values === null || data?.values === undefined) {
         throw new DeviceError(
           "Cannot read a WebGPU tensor synchronously: Deno's device only answers later. Use `await tensor.data()` in " +
-            "place of dataSync() or arraySync().",
+            "place of dataSync() or arraySync(), and before another device uses the tensor.",
         );
       }
       return super.readSync(dataId);
     }
+
+    override async read(dataId: object): Promise<BackendValues> {
+      try {
+        return await super.read(dataId);
+      } catch (error) {
+        // Reading fails before the device says why.
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        throw failure() ?? error;
+      }
+    }
   }
-  if (openBackend(WEBGPU_BACKEND) !== undefined) tf.removeBackend(WEBGPU_BACKEND);
   // Small tensors would be computed by the CPU backend: other numbers, and a read that nobody sees.
   tf.env().set("WEBGPU_CPU_FORWARD", false);
   tf.env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", DISPATCHES_PER_SUBMIT);
-  if (tf.getKernelsForBackend(WEBGPU_BACKEND).length === 0) tf.copyRegisteredKernels("webgpu", WEBGPU_BACKEND);
-  tf.registerBackend(WEBGPU_BACKEND, () => new StrideWebGpuBackend(device, info));
-  await tf.setBackend(WEBGPU_BACKEND);
+  if (tf.getKernelsForBackend(name).length === 0) {
+    tf.copyRegisteredKernels("webgpu", name);
+    registerCast(name);
+    registerSplitFilterGradients(name);
+  }
+  tf.registerBackend(name, () => new StrideWebGpuBackend(device, info));
+  if (tf.findBackend(name) === undefined || tf.findBackend(name) === null) {
+    throw new DeviceError("Cannot set up tfjs's WebGPU backend: see the warning above.");
+  }
 }
