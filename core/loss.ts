@@ -29,6 +29,8 @@ export interface Loss {
    * @returns bool, in the shape of `values`. @default all count
    */
   valid?(yTrue: Tensor, yPred: Tensor, values: Tensor): Tensor;
+  /** Whether targets may have a shape that predictions do not tell, as label sequences have. @default false */
+  readonly ownTargetShape?: boolean;
 }
 
 /** A function that serves as a loss: values for each sample, averaged over the batch. */

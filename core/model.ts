@@ -18,6 +18,7 @@ import { type OnBatchOptions, OnBatchRuns } from "./loops/on_batch.ts";
 import type { EvaluateOptions, FitOptions, PredictOptions } from "./loops/options.ts";
 import { predictLoop } from "./loops/predict.ts";
 import type { Trainee } from "./loops/trainee.ts";
+import { warnOnce } from "./loops/verbose.ts";
 import { leaves, mapNested, type Nested } from "./nested.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { hostRandomSource, newRandomKey, type RandomKey, withRandomSource } from "./random.ts";
@@ -482,6 +483,7 @@ export class Model {
   // ---------------------------------------------------------------- internals
 
   #phaseVariables: readonly Variable[] | undefined;
+  readonly #warn: (message: string) => void = warnOnce();
 
   #requireCompiled(): Compiled {
     if (this.#compiled === undefined) throw new Error("You must call `compile()` before using the model.");
@@ -590,6 +592,7 @@ export class Model {
       variables: [...this.#requireBuilt(), ...slots],
       metrics: (scope) => this.#metricSums(scope),
       ...(kind !== "predict" && this.#compiled?.metrics.needsPredictions ? { host: this.#hostMetrics() } : {}),
+      warn: this.#warn,
       key: () => this.#key ?? [0, 0],
       counter: this.#counters[kind],
     });
@@ -644,7 +647,15 @@ export class Model {
 
   #metricSums(scope: StepScope): readonly MetricSums[] {
     const { prediction } = scope;
-    if (prediction === undefined || this.#compiled === undefined) return [];
+    if (this.#compiled === undefined) return [];
+    if (prediction === undefined) {
+      if (this.#compiled.metrics.any) {
+        this.#warn(
+          "The compiled metrics are not reported: the step never calls this.computeLoss(), which they look at.",
+        );
+      }
+      return [];
+    }
     for (const [name, value] of Object.entries(this.computeMetrics(prediction))) scope.logs.set(name, value);
     const { metrics } = this.#compiled;
     const sums = metrics.update(prediction, this.outputNames);

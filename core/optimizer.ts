@@ -43,8 +43,11 @@ export interface Optimizer {
   readonly averages?: readonly (StepVariable | null)[];
   /** Called once when training ends: replaces weights by their moving averages where the optimizer keeps them. */
   finalize?(variables: readonly StepVariable[]): void;
-  /** What the loss is multiplied by before gradients are taken; `apply` divides again. @default 1 */
-  readonly lossScale?: number;
+  /**
+   * What the loss is multiplied by before gradients are taken; `apply` divides again. A scale that changes on the device
+   * is a float32 scalar among the slots, read at each step as it is then. Read by steps, after `build`. @default 1
+   */
+  readonly lossScale?: number | StepVariable;
   /** Releases the slots. */
   dispose(): void;
 }

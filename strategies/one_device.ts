@@ -45,13 +45,21 @@ const SLOTS = 1024;
 export function oneDevice(options: OneDeviceOptions = {}): Strategy {
   const { device: choice = "auto" } = options;
   let device: Device | undefined;
+  let said: string | undefined;
   const strategy: Strategy = {
     name: "oneDevice",
     replicas: 1,
+    get choice() {
+      return said;
+    },
     chief: true,
     scope: (create) => runInScope(strategy, create),
     async open(devices) {
-      device ??= typeof choice === "object" ? choice : await chooseDevice(choice, devices);
+      if (device === undefined) {
+        if (typeof choice === "object") device = choice;
+        else if (choice !== "auto") device = devices.create(choice);
+        else ({ device, why: said } = await chooseDevice(devices));
+      }
       await device.open();
       device.activate();
     },
@@ -71,14 +79,18 @@ export function oneDevice(options: OneDeviceOptions = {}): Strategy {
   return strategy;
 }
 
-async function chooseDevice(choice: string, devices: DeviceCatalog): Promise<Device> {
-  if (choice !== "auto") return devices.create(choice);
+/** The first device that is there and is hardware; else the CPU. */
+async function chooseDevice(devices: DeviceCatalog): Promise<{ device: Device; why: string }> {
+  const passed: string[] = [];
   for (const name of devices.names()) {
     const device = devices.create(name);
-    const { available, software } = await device.probe();
-    if (available && !software) return device;
+    const { available, software, description } = await device.probe();
+    if (available && !software) return { device, why: `Device "${name}": ${description}.` };
+    if (name !== "cpu") {
+      passed.push(`"${name}" ${available ? `is emulated (${description})` : `is not there: ${description}`}`);
+    }
   }
-  return devices.create("cpu");
+  return { device: devices.create("cpu"), why: `Device "cpu"; ${passed.join("; ")}.` };
 }
 
 class OneDeviceRun implements Run {

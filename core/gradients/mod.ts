@@ -38,7 +38,7 @@ let done = false;
  *
  * registerMissingGradients();
  * const a = tf.tensor2d([[1, 2], [3, 4]]);
- * const gradient = tf.grad((x: tf.Tensor) => tf.sum(tf.einsum("ij,ij->i", x, a)))(a);
+ * const gradient = tf.grad((x: tf.Tensor) => tf.sum(tf.einsum("ij,ij->i", x, a)))(tf.zeros([2, 2]));
  * assertEquals([...await gradient.data()], [1, 2, 3, 4]);
  * ```
  */

@@ -50,6 +50,8 @@ export function runCallbacks(
       stopped = true;
     },
   };
+  const { chief, choice } = trainee.strategy;
+  if (params.verbose !== 0 && chief && choice !== undefined) announce(choice);
   const progress = params.verbose !== 0 && trainee.strategy.chief
     ? [trainee.registry.create("callbacks", "progbarLogger")]
     : [];
@@ -58,6 +60,15 @@ export function runCallbacks(
     context,
     stopped: () => stopped,
   };
+}
+
+const announced = new Set<string>();
+
+/** Says once in a process what was chosen for the user. */
+function announce(choice: string): void {
+  if (announced.has(choice)) return;
+  announced.add(choice);
+  console.log(choice);
 }
 
 /** Warns once for each message. */

@@ -108,7 +108,8 @@ export class CompiledLoss {
     share: number,
   ): Tensor {
     const loss = this.#resolve(choice, output, yTrue, yPred);
-    if (this.#registry.has("losses", loss.name)) checkTargetShape(loss.name, yTrue, yPred, output);
+    const known = this.#registry.has("losses", loss.name) && loss.ownTargetShape !== true;
+    if (known) checkTargetShape(loss.name, yTrue, yPred, output);
     const reduced = applyLoss(loss, yTrue, yPred, {
       ...(sampleWeight === undefined ? {} : { sampleWeight }),
       ...(getMask(yPred) === null ? {} : { mask: getMask(yPred)! }),

@@ -135,6 +135,11 @@ export class CompiledMetrics {
     return this.#entries = entries;
   }
 
+  /** Whether there are any metrics. */
+  get any(): boolean {
+    return this.#specs.some(({ spec }) => Object.values(spec).flatMap(metricList).length > 0);
+  }
+
   /** Whether any metric is computed on the host from all predictions. */
   get needsPredictions(): boolean {
     return this.#specs.some(({ spec }) =>

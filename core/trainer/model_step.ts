@@ -66,6 +66,8 @@ export interface StepOptions {
     outputs(scope: StepScope): Nested<Tensor> | undefined;
     logs(outputs: readonly Nested<HostArray>[]): Logs;
   };
+  /** Told once of what the user should know. */
+  warn(message: string): void;
   /** What random numbers derive from, for the run that is going on. */
   key(): RandomKey;
   /** Steps taken so far, where no optimizer counts them. */
@@ -124,11 +126,17 @@ function stepPhase(phase: ModelPhase, index: number, options: StepOptions, layou
         const { result, outputs } = phase.run(batch, context);
         if (options.kind === "predict") return { outputs };
         const gradients = result && optimizer ? alignGradients(result, phase.variables, phase.name) : undefined;
+        const untrained = gradients === undefined ? [] : phase.variables.filter((_, i) => gradients[i] === null);
+        if (untrained.length > 0) {
+          options.warn(
+            `The loss does not depend on ${untrained.map(({ path }) => path).join(", ")}: they are not trained.`,
+          );
+        }
         const parts = collect(scope, result, options, phase.name);
         const segments = parts.map(({ segment }) => segment);
         if (layouts[index]!.length === 0) layouts[index] = segments;
         else checkLayout(layouts[index]!, segments);
-        const sums = tf.concat1d(parts.map(({ sums }) => sums.as1D()));
+        const sums = tf.concat1d(parts.map(({ sums }) => sums.rank === 1 ? sums as tf.Tensor1D : sums.as1D()));
         const collected = options.host?.outputs(scope);
         return {
           ...(gradients === undefined ? {} : { gradients }),
@@ -245,5 +253,6 @@ function decodeSums(layouts: readonly (readonly Segment[])[], sums: Float64Array
       }
     }
   }
-  return logs;
+  // With several phases the total comes after the first one's own loss.
+  return logs.loss === undefined ? logs : { loss: logs.loss, ...logs };
 }

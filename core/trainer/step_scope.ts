@@ -4,7 +4,7 @@
  * @module
  */
 import { mapNested, type Nested } from "../nested.ts";
-import type { StepContext } from "../step.ts";
+import type { StepContext, StepVariable } from "../step.ts";
 import { type Tensor, tf } from "../tf.ts";
 
 /** What `computeLoss` saw: metrics are computed from it once the gradients are. */
@@ -43,7 +43,7 @@ export class StepScope implements Disposable {
   /** Whether layers run in training mode where a call does not say. */
   training: boolean;
   /** What the loss is multiplied by before gradients are taken. */
-  readonly lossScale: number;
+  readonly lossScale: number | StepVariable;
   /** Losses added by layers and by `addLoss` since the last `computeLoss`. */
   addedLosses: Tensor[] = [];
   /** Extra values to report. */
@@ -57,7 +57,10 @@ export class StepScope implements Disposable {
   readonly #kept: Tensor[] = [];
 
   /** @param context What the phase was told. */
-  constructor(context: StepContext, options: { readonly training: boolean; readonly lossScale?: number }) {
+  constructor(
+    context: StepContext,
+    options: { readonly training: boolean; readonly lossScale?: number | StepVariable },
+  ) {
     this.context = context;
     this.training = options.training;
     this.lossScale = options.lossScale ?? 1;

@@ -16,12 +16,19 @@ import { activeScope } from "./step_scope.ts";
  * @throws {TypeError} If the loss is no scalar, or depends on none of the variables.
  */
 export function takeGradients(loss: () => Tensor, variables: readonly Variable[], model: string): StepResult {
-  const lossScale = activeScope()?.lossScale ?? 1;
+  const scope = activeScope();
+  const lossScale = scope?.lossScale ?? 1;
   const scalarLoss = (): Tensor => checkedLoss(loss());
   // tfjs refuses an empty list, but a model may be frozen or have no weights.
   if (variables.length === 0) return { loss: tf.tidy(scalarLoss), gradients: new Map() };
+  let unscaled: Tensor | undefined;
   const { value, grads } = tf.engine().gradients(
-    () => lossScale === 1 ? scalarLoss() : tf.mul(scalarLoss(), lossScale),
+    () => {
+      if (scope === undefined || lossScale === 1) return scalarLoss();
+      // Reported as it is: dividing again would give NaN where the scaled loss overflows.
+      unscaled = scope.keep(scalarLoss());
+      return tf.mul(unscaled, typeof lossScale === "number" ? lossScale : lossScale.variable);
+    },
     [...variables],
     undefined as unknown as Tensor,
     true,
@@ -36,7 +43,7 @@ export function takeGradients(loss: () => Tensor, variables: readonly Variable[]
         "trained, or only through operations that pass no gradient on.",
     );
   }
-  return { loss: lossScale === 1 ? value : tf.div(value, lossScale), gradients };
+  return { loss: unscaled ?? value, gradients };
 }
 
 function checkedLoss(loss: Tensor): Tensor {

@@ -31,6 +31,7 @@ export interface CircleOptions extends LossOptions {
 export function circle(options: CircleOptions = {}): Loss {
   const { gamma = 80, margin = 0.4, removeDiagonal = true } = options;
   return defineLoss("circle", options, {
+    ownTargetShape: true,
     values(yTrue, yPred) {
       const rows = yPred.shape[0] as number;
       if (yPred.rank !== 2 || yTrue.size !== rows) {

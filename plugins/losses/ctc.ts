@@ -21,7 +21,7 @@ const LOG_ZERO = -1e5;
  * Source: Graves et al. 2006, Connectionist Temporal Classification.
  */
 export function ctc(options: LossOptions = {}): Loss {
-  return defineLoss("ctc", options, { values: ctcValues });
+  return defineLoss("ctc", options, { values: ctcValues, ownTargetShape: true });
 }
 
 function ctcValues(yTrue: Tensor, yPred: Tensor): Tensor {

@@ -21,12 +21,14 @@ export interface LossValues {
   readonly values: (yTrue: Tensor, yPred: Tensor) => Tensor;
   /** Which of them count. @default all */
   readonly valid?: (yTrue: Tensor, yPred: Tensor, values: Tensor) => Tensor;
+  /** Whether targets may have a shape that predictions do not tell. @default false */
+  readonly ownTargetShape?: boolean;
 }
 
 /** Makes a loss. @throws {RangeError} If there is no such reduction. */
-export function defineLoss(name: string, options: LossOptions, { values, valid }: LossValues): Loss {
-  const loss = { name: options.name ?? name, reduction: checkReduction(options.reduction ?? "sum_over_batch_size") };
-  return valid === undefined ? { ...loss, values } : { ...loss, values, valid };
+export function defineLoss(name: string, options: LossOptions, computed: LossValues): Loss {
+  const reduction = checkReduction(options.reduction ?? "sum_over_batch_size");
+  return { name: options.name ?? name, reduction, ...computed };
 }
 
 /** @throws {RangeError} If a number given as an option lies outside a range. */

@@ -227,6 +227,7 @@ Deno.test("metrics say whether smaller or larger is better", () => {
     "categorical_accuracy",
     "concordance_correlation",
     "cosine_similarity",
+    "exact_auc",
     "f1_score",
     "fbeta_score",
     "io_u",
