@@ -72,6 +72,14 @@ export const cnn: Workload = {
     }),
 };
 
+/** All of them by name. */
+export const workloads: Readonly<Record<string, Workload>> = { dense1, mlp, cnn };
+
+/** The middle one. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
 /** Samples of a workload: made from a formula, the same every time. */
 export function samples({ inputShape, outputs }: Workload, rows: number): { x: HostArray; y: HostArray } {
   const size = inputShape.reduce((product, dimension) => product * dimension, 1);

@@ -42,6 +42,8 @@ interface Shared {
   /** The name of its backend with tfjs, which has one backend of a name. */
   readonly backend: string;
   ready?: Promise<void>;
+  /** What asking found, once there was something. */
+  probe?: Promise<DeviceProbe>;
   failure?: DeviceError;
 }
 
@@ -76,10 +78,15 @@ export function webgpu(options: WebGpuOptions = {}): Device {
     name: "webgpu",
     backend: state.backend,
     async probe(): Promise<DeviceProbe> {
-      const adapter = await requestAdapter();
-      return adapter === null
-        ? { available: false, software: false, description: "no WebGPU adapter" }
-        : { available: true, software: isSoftware(adapter), description: describe(adapter) };
+      // Asking again and again is slow, and Mesa's software driver has crashed at exit after many adapters.
+      state.probe ??= requestAdapter().then((adapter) =>
+        adapter === null
+          ? { available: false, software: false, description: "no WebGPU adapter" }
+          : { available: true, software: isSoftware(adapter), description: describe(adapter) }
+      );
+      const found = await state.probe;
+      if (!found.available) state.probe = undefined;
+      return found;
     },
     async open(): Promise<void> {
       check();

@@ -21,6 +21,9 @@ export function eager(): Executor {
   };
 }
 
+/** How many steps' sums are added by one kernel: one a step would be a twentieth of a small step on WebGPU. */
+const SUMS_TOGETHER = 16;
+
 class EagerProgram implements Program {
   readonly #step: Step;
   readonly #device: Device;
@@ -42,14 +45,22 @@ class EagerProgram implements Program {
     this.#slots.get(slot)?.dispose();
     this.#slots.delete(slot);
     const outputs: Nested<Tensor>[] = [];
-    batches.forEach((batch, index) => {
-      const { sums, output } = this.#runStep(batch, table, index);
-      if (sums !== undefined) this.#addToSlot(slot, sums);
-      if (output !== undefined) {
-        outputs.push(output);
-        this.#outputs.add(output);
-      }
-    });
+    let parts: Tensor[] = [];
+    try {
+      batches.forEach((batch, index) => {
+        const { sums, output } = this.#runStep(batch, table, index);
+        if (sums !== undefined) parts.push(sums);
+        if (parts.length === SUMS_TOGETHER) parts = [this.#combine(parts)];
+        if (output !== undefined) {
+          outputs.push(output);
+          this.#outputs.add(output);
+        }
+      });
+      if (parts.length > 0) this.#slots.set(slot, this.#combine(parts));
+    } catch (error) {
+      tf.dispose(parts);
+      throw error;
+    }
     this.#device.check();
     return Promise.resolve({ outputs: pending(() => Promise.all(outputs.map((output) => this.#read(output)))) });
   }
@@ -179,23 +190,22 @@ class EagerProgram implements Program {
     };
   }
 
-  #addToSlot(slot: number, sums: Tensor): void {
-    const held = this.#slots.get(slot);
-    if (held === undefined) {
-      this.#slots.set(slot, sums);
-      return;
-    }
-    this.#slots.set(slot, tf.tidy(() => this.#combine(held, sums)));
-    held.dispose();
-    sums.dispose();
+  /** Sums of several steps as one; the parts are disposed. */
+  #combine(parts: readonly Tensor[]): Tensor {
+    if (parts.length === 1) return parts[0]!;
+    const combined = tf.tidy(() =>
+      this.#step.sums.every(({ combine }) => combine === "sum")
+        ? tf.addN([...parts])
+        : parts.reduce((a, b) => this.#combineSegments(a, b))
+    );
+    tf.dispose([...parts]);
+    return combined;
   }
 
-  #combine(a: Tensor, b: Tensor): Tensor {
-    const layout = this.#step.sums;
-    if (layout.every(({ combine }) => combine === "sum")) return tf.add(a, b);
-    const parts: tf.Tensor1D[] = [];
+  #combineSegments(a: Tensor, b: Tensor): Tensor {
+    const segments: tf.Tensor1D[] = [];
     let offset = 0;
-    for (const { size, combine } of layout) {
+    for (const { size, combine } of this.#step.sums) {
       const left = a.slice([offset], [size]);
       const right = b.slice([offset], [size]);
       const joined = combine === "sum"
@@ -203,10 +213,10 @@ class EagerProgram implements Program {
         : combine === "max"
         ? tf.maximum(left, right)
         : tf.minimum(left, right);
-      parts.push(joined as tf.Tensor1D);
+      segments.push(joined as tf.Tensor1D);
       offset += size;
     }
-    return tf.concat1d(parts);
+    return tf.concat1d(segments);
   }
 
   async #read(output: Nested<Tensor>): Promise<Nested<HostArray>> {

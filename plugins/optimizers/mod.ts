@@ -36,6 +36,7 @@ export { adamax, type AdamaxOptions } from "./adamax.ts";
 export { ftrl, type FtrlOptions } from "./ftrl.ts";
 export { lamb, type LambOptions } from "./lamb.ts";
 export { lion, type LionOptions } from "./lion.ts";
+export { dynamicLossScale, type DynamicLossScaleOptions } from "./loss_scale.ts";
 export { muon, type MuonOptions } from "./muon.ts";
 export { nadam, type NadamOptions } from "./nadam.ts";
 export { rmsprop, type RmspropOptions } from "./rmsprop.ts";

@@ -183,7 +183,7 @@ Deno.test("trainPhases() trains each phase's variables with an optimizer of its 
     return [Object.keys(history), changes];
   };
   const [names, moved] = await run(0.1);
-  assertEquals(names, ["discriminator_loss", "loss", "generator_loss"]);
+  assertEquals(names, ["loss", "discriminator_loss", "generator_loss"]);
   assertEquals([...moved.keys()].sort(), [
     "discriminator/bias",
     "discriminator/kernel",

@@ -326,7 +326,7 @@ Deno.test("gruCell() stacks", () => {
 });
 
 Deno.test("sinusoidalPositions() gives sines and cosines of growing wavelengths", () => {
-  const [, second] = sinusoidalPositions(2, 4).arraySync();
+  const [, second] = sinusoidalPositions(2, 4).arraySync() as number[][];
   assertClose(second!, [Math.sin(1), Math.cos(1), Math.sin(0.01), Math.cos(0.01)], 1e-6);
 });
 
