@@ -6,32 +6,15 @@
 import type { DataSource } from "../data/source.ts";
 import type { Logs } from "../step.ts";
 import type { Run } from "../strategy.ts";
-import { evaluationData } from "./data.ts";
-import { checkOptions, type EvaluateOptions } from "./options.ts";
-import { startRun, type Trainee } from "./trainee.ts";
-import { resolveVerbose, type RunCallbacks, runCallbacks, warnOnce } from "./verbose.ts";
+import { startLook } from "./look.ts";
+import type { EvaluateOptions } from "./options.ts";
+import type { Trainee } from "./trainee.ts";
+import type { RunCallbacks } from "./verbose.ts";
 
 /** Runs evaluate. */
 export async function evaluateLoop(trainee: Trainee, data: DataSource, options: EvaluateOptions): Promise<Logs> {
-  const warn = warnOnce();
-  checkOptions("evaluate", options);
-  options.signal?.throwIfAborted();
-  const set = await evaluationData(data, options.batchSize, warn, "the evaluation data");
-  await using run = await startRun(trainee, {
-    kind: "test",
-    data: set,
-    warn,
-    ...(options.steps === undefined ? {} : { stepsPerEpoch: options.steps }),
-  });
-  const params = {
-    epochs: 1,
-    initialEpoch: 0,
-    get steps() {
-      return run.steps;
-    },
-    verbose: resolveVerbose(options.verbose),
-  };
-  const callbacks = runCallbacks(trainee, options.callbacks ?? [], params);
+  const { run, callbacks } = await startLook(trainee, "evaluate", data, options);
+  await using _ = run;
   return await evaluateRun(trainee, run, callbacks, options);
 }
 

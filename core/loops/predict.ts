@@ -9,10 +9,9 @@ import type { DataSource } from "../data/source.ts";
 import { toTensor } from "../data/batch_tensors.ts";
 import { leaves, type Nested, packLike } from "../nested.ts";
 import { type Tensor, tf } from "../tf.ts";
-import { evaluationData } from "./data.ts";
-import { checkOptions, type PredictOptions } from "./options.ts";
-import { startRun, type Trainee } from "./trainee.ts";
-import { resolveVerbose, runCallbacks, warnOnce } from "./verbose.ts";
+import { startLook } from "./look.ts";
+import type { PredictOptions } from "./options.ts";
+import type { Trainee } from "./trainee.ts";
 
 /** Runs predict. */
 export async function predictLoop(
@@ -20,26 +19,9 @@ export async function predictLoop(
   data: DataSource | Tensor,
   options: PredictOptions,
 ): Promise<Nested<Tensor>> {
-  const warn = warnOnce();
-  checkOptions("predict", options);
-  options.signal?.throwIfAborted();
   const source = data instanceof tf.Tensor ? { x: data } : data;
-  const set = await evaluationData(source, options.batchSize, warn, "the data to predict");
-  await using run = await startRun(trainee, {
-    kind: "predict",
-    data: set,
-    warn,
-    ...(options.steps === undefined ? {} : { stepsPerEpoch: options.steps }),
-  });
-  const params = {
-    epochs: 1,
-    initialEpoch: 0,
-    get steps() {
-      return run.steps;
-    },
-    verbose: resolveVerbose(options.verbose),
-  };
-  const { list, stopped } = runCallbacks(trainee, options.callbacks ?? [], params);
+  const { run, callbacks: { list, stopped } } = await startLook(trainee, "predict", source, options);
+  await using _ = run;
   const batches: Nested<HostArray>[] = [];
   await list.call("onPredictBegin", {});
   for await (const execution of run.epoch(0)) {
