@@ -9,11 +9,11 @@
  *
  * @module
  */
+import { registerMissingGradients } from "../gradients/mod.ts";
 import type { Layer, tf } from "../tf.ts";
 import { adoptCategoryEncoding } from "./category_encoding.ts";
 import { currentCall } from "./context.ts";
 import { adoptConvolution } from "./convolution.ts";
-import { registerGradients } from "./gradients.ts";
 import { type Adopted, isReal, reportActivity, runLayer } from "./graph.ts";
 import { adoptImages } from "./images.ts";
 import {
@@ -29,7 +29,7 @@ import {
 import { adoptMasks } from "./masks.ts";
 import { adoptNoise } from "./noise.ts";
 import { adoptNormalization } from "./normalization.ts";
-import { adoptRecurrent } from "./recurrent.ts";
+import { adoptRecurrent, zeroMaskedSteps } from "./recurrent.ts";
 import { adoptCell } from "./recurrent_cells.ts";
 import { adoptSoftmax } from "./softmax.ts";
 import { sublayers } from "./sublayers.ts";
@@ -65,7 +65,7 @@ export function adopted(layer: tf.layers.Layer): Adopted {
 }
 
 function change(layer: tf.layers.Layer, record: Kept): void {
-  registerGradients();
+  registerMissingGradients();
   const own = internals(layer);
   adoptMasks(layer);
   adoptNoise(layer);
@@ -94,7 +94,10 @@ function change(layer: tf.layers.Layer, record: Kept): void {
       own.activityRegularizer = null;
     }
   };
-  if (className(layer) === "Bidirectional") reportInside(layer);
+  if (className(layer) === "Bidirectional") {
+    reportInside(layer);
+    for (const { layer: inner } of sublayers(layer)) zeroMaskedSteps(inner);
+  }
 }
 
 /** tfjs throws where a layer has an activity regularizer, so it is kept beside the layer. */

@@ -23,6 +23,16 @@ const OWNERS: ReadonlySet<string> = new Set(["RNN", "SimpleRNN", "GRU", "LSTM", 
 
 const states = new WeakMap<tf.layers.Layer, tf.Variable[]>();
 
+const zeroed = new WeakSet<tf.layers.Layer>();
+
+/**
+ * Makes the outputs of a recurrent layer zeros at masked steps where it returns sequences, as Keras does inside
+ * Bidirectional. Elsewhere the output before is repeated.
+ */
+export function zeroMaskedSteps(layer: tf.layers.Layer): void {
+  zeroed.add(layer);
+}
+
 /** The variables that hold the states of a stateful recurrent layer; none before it is built. */
 export function stateVariables(layer: tf.layers.Layer): readonly tf.Variable[] {
   return states.get(layer) ?? [];
@@ -103,9 +113,10 @@ function run(layer: tf.layers.Layer, x: Tensor, args: CallArguments): Tensors {
         initial,
         first<Tensor | null>(args.mask ?? null),
         args.training ?? false,
+        own.returnSequences && zeroed.has(layer),
       );
       kept.forEach((variable, index) => variable.assign(states[index]!));
-      const output = own.returnSequences ? tf.stack(outputs, 1) : outputs.at(-1)!;
+      const output = own.returnSequences ? tf.stack([...outputs], 1) : outputs.at(-1)!;
       return own.returnState ? [output, ...states] : output;
     } finally {
       cells.forEach(clearDropout);
@@ -137,7 +148,14 @@ interface Sequence {
 }
 
 /** The steps one after the other, backwards where the layer goes backwards; outputs in the order of running. */
-function loop(own: RecurrentInternals, x: Tensor, initial: readonly Tensor[], mask: Tensor | null, training: boolean) {
+function loop(
+  own: RecurrentInternals,
+  x: Tensor,
+  initial: readonly Tensor[],
+  mask: Tensor | null,
+  training: boolean,
+  zeroMasked: boolean,
+): Sequence {
   const cell = internals<CellInternals>(own.cell);
   const steps = tf.unstack(x, 1);
   const masks = mask === null ? undefined : new StepMasks(mask);
@@ -155,7 +173,12 @@ function loop(own: RecurrentInternals, x: Tensor, initial: readonly Tensor[], ma
     states = after;
     outputs.push(output!);
   }
-  return { outputs, states } satisfies Sequence;
+  if (masks === undefined || !zeroMasked) return { outputs, states };
+  const shown = outputs.map((output, index) => {
+    const time = own.goBackwards ? steps.length - 1 - index : index;
+    return tf.where(masks.at(time, output.shape), output, tf.zerosLike(output));
+  });
+  return { outputs: shown, states };
 }
 
 /** At masked positions states stay as they were, and the output is the first state, which is the output before. */

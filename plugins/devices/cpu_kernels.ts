@@ -4,6 +4,7 @@
  * @module
  */
 import { registerElementwise } from "./cpu_elementwise.ts";
+import { registerForwardKernels } from "./cpu_forward.ts";
 import { registerGradientKernels } from "./cpu_gradients.ts";
 import { registerMatrixProducts } from "./cpu_matmul.ts";
 
@@ -15,5 +16,6 @@ export function registerCpuKernels(): void {
   registered = true;
   registerElementwise();
   registerMatrixProducts();
+  registerForwardKernels();
   registerGradientKernels();
 }

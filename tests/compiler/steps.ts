@@ -1,5 +1,5 @@
 /** Steps made by hand, as the trainer makes them, and how to compare their graphs with running them. */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { TensorBatch } from "../../core/batch.ts";
 import { leaves } from "../../core/nested.ts";
 import {
@@ -177,6 +177,6 @@ export function runEagerly(step: Step, batch: TensorBatch, scalars: Givens["scal
   phase!.apply?.(output.gradients ?? [], context);
   const applied = after();
   step.variables.forEach(({ variable }, index) => variable.assign(before[index]!));
-  assert(before.every((tensor) => !tensor.isDisposed));
+  tf.dispose(before);
   return { computed, gradients, sums: output.sums && [...output.sums.dataSync()], applied };
 }

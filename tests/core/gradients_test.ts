@@ -126,6 +126,25 @@ const CASES: readonly Case[] = [
   { name: "split", inputs: [[2, 5]], compute: (x) => tf.split(x, [2, 3], 1)[1]! },
   { name: "unstack", inputs: [[3, 2]], compute: (x) => tf.unstack(x, 1)[1]! },
   { name: "depthToSpace", inputs: [[2, 2, 3, 8]], compute: (x) => tf.depthToSpace(x as tf.Tensor4D, 2) },
+  { name: "maximum of a matrix and a row", inputs: [[3, 4], [4]], compute: (a, b) => tf.maximum(a, b) },
+  { name: "minimum of a column and a row", inputs: [[3, 1], [1, 4]], compute: (a, b) => tf.minimum(a, b) },
+  { name: "squaredDifference of a row and a batch", inputs: [[3], [2, 2, 3]], compute: tf.squaredDifference },
+  { name: "squaredDifference of a scalar", inputs: [[2, 3], []], compute: tf.squaredDifference },
+  { name: "matMul of a batch and a matrix", inputs: [[4, 2, 3], [1, 3, 2]], compute: (a, b) => tf.matMul(a, b) },
+  {
+    name: "matMul of batches of other ranks, transposed",
+    inputs: [[2, 3], [2, 3, 4, 3]],
+    compute: (a, b) => tf.matMul(a, b, false, true),
+  },
+  {
+    // Not both repeated: tfjs's own kernel, which this file runs, confuses the batches then.
+    name: "matMul of batches of other ranks, both transposed",
+    inputs: [[3, 3, 2], [2, 3, 4, 3]],
+    compute: (a, b) => tf.matMul(a, b, true, true),
+  },
+  { name: "max along a middle axis", inputs: [[2, 4, 3]], compute: (x) => tf.max(x, 1) },
+  { name: "min of all", inputs: [[2, 4]], compute: (x) => tf.mul(tf.min(x), [1, 2]) },
+  { name: "min along two axes, kept", inputs: [[2, 4, 3]], compute: (x) => tf.min(x, [0, -1], true) },
   { name: "diag", inputs: [[2, 2]], compute: (x) => tf.diag(x) },
   {
     name: "realFft",
@@ -205,6 +224,14 @@ for (const given of CASES) {
     projection.dispose();
   });
 }
+
+Deno.test("registerMissingGradients() shares the gradient of max and min when elements are equal", () => {
+  const x = tf.tensor2d([[1, 3, 3, 3], [2, 0, 1, 0]]);
+  const gradient = (reduce: (x: Tensor) => Tensor) => [...tf.grad((a: Tensor) => tf.sum(reduce(a)))(x).dataSync()];
+  const third = Math.fround(1 / 3);
+  assertEquals(gradient((a) => tf.max(a, 1)), [0, third, third, third, 1, 0, 0, 0]);
+  assertEquals(gradient((a) => tf.min(a, 1)), [1, 0, 0, 0, 0, 0.5, 0, 0.5]);
+});
 
 Deno.test("registerMissingGradients() refuses complex gradients by name when a transform is differentiated", () => {
   const x = tf.tensor1d([1, 2, 3, 4]);

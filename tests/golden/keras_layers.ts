@@ -1,10 +1,11 @@
 /**
- * Keras's layer classes as tfjs's layers, with Keras 3's defaults.
+ * Keras's layer classes as layers of tfjs and of Stride, with Keras 3's defaults.
  *
  * @module
  */
+import * as strideLayers from "@stride/stride/layers";
 import { tf } from "../../core/tf.ts";
-import { kerasActivation } from "./keras_activations.ts";
+import { kerasActivation, strideActivation } from "./keras_activations.ts";
 import {
   camelCase,
   type Config,
@@ -17,9 +18,9 @@ import type { Value } from "./keras_values.ts";
 
 type Arguments = Record<string, unknown>;
 
-/** How a Keras class becomes a tfjs layer. */
+/** How a Keras class becomes a layer. */
 interface Rule {
-  /** tfjs's factory. */
+  /** The factory, tfjs's or Stride's. */
   readonly make: (args: never) => unknown;
   /** The Keras arguments that it takes. */
   readonly args: readonly string[];
@@ -29,6 +30,8 @@ interface Rule {
   readonly defaults?: Config;
   /** Arguments that tfjs does not have, with the only value that they may have. */
   readonly only?: Config;
+  /** Whether the factory takes activations by Stride's names: it is Stride's. */
+  readonly strideActivations?: boolean;
 }
 
 const kernel = (name = "kernel") => [`${name}_initializer`, `${name}_regularizer`, `${name}_constraint`];
@@ -59,6 +62,16 @@ const pool = (make: Rule["make"], args: readonly string[] = [...POOL, "data_form
 });
 const CHANNELS_LAST: Config = { data_format: "channels_last" };
 const NOT_KEPT: Config = { keepdims: false };
+/** tfjs's cell resets before the product only, and Stride's after it only. */
+const gruCell = ({ resetAfter = true, ...options }: strideLayers.GruCellOptions & { readonly resetAfter?: boolean }) =>
+  resetAfter ? strideLayers.gruCell(options) : l.gruCell(
+    {
+      kernelInitializer: "glorotUniform",
+      ...options,
+      activation: strideLayers.activationIdentifier(options.activation ?? "tanh"),
+      recurrentActivation: strideLayers.activationIdentifier(options.recurrentActivation ?? "sigmoid"),
+    } as Parameters<typeof l.gruCell>[0],
+  );
 const merge = (make: Rule["make"]): Rule => ({ make, args: [] });
 
 const RULES: Readonly<Record<string, Rule>> = {
@@ -109,14 +122,20 @@ const RULES: Readonly<Record<string, Rule>> = {
     only: { weights: null, lora_rank: null, lora_alpha: null },
   },
   Flatten: { make: l.flatten, args: ["data_format"] },
-  GRU: { make: l.gru, args: [...GATED, ...SEQUENCE], defaults: SIGMOID, only: { ...RNN_ONLY, reset_after: false } },
-  GRUCell: { make: l.gruCell, args: GATED, defaults: SIGMOID, only: { seed: null, reset_after: false } },
+  GRU: {
+    make: strideLayers.gru,
+    args: [...GATED, ...SEQUENCE, "reset_after"],
+    only: RNN_ONLY,
+    strideActivations: true,
+  },
+  GRUCell: { make: gruCell, args: [...GATED, "reset_after"], only: { seed: null }, strideActivations: true },
   GaussianDropout: { make: l.gaussianDropout, args: ["rate"], only: { seed: null } },
   GaussianNoise: { make: l.gaussianNoise, args: ["stddev"], only: { seed: null } },
   GlobalAveragePooling1D: pool(l.globalAveragePooling1d, [], { ...CHANNELS_LAST, ...NOT_KEPT }),
   GlobalAveragePooling2D: pool(l.globalAveragePooling2d, ["data_format"], NOT_KEPT),
   GlobalMaxPooling1D: pool(l.globalMaxPooling1d, [], { ...CHANNELS_LAST, ...NOT_KEPT }),
   GlobalMaxPooling2D: pool(l.globalMaxPooling2d, ["data_format"], NOT_KEPT),
+  GroupNormalization: { make: strideLayers.groupNormalization, args: ["groups", ...NORM] },
   Identity: { make: () => l.activation({ activation: "linear" }), args: [] },
   LSTM: { make: l.lstm, args: [...GATED, ...SEQUENCE, "unit_forget_bias"], defaults: SIGMOID, only: RNN_ONLY },
   LSTMCell: { make: l.lstmCell, args: [...GATED, "unit_forget_bias"], defaults: SIGMOID, only: { seed: null } },
@@ -128,10 +147,22 @@ const RULES: Readonly<Record<string, Rule>> = {
   MaxPooling3D: pool(l.maxPooling3d),
   Maximum: merge(l.maximum),
   Minimum: merge(l.minimum),
+  MultiHeadAttention: {
+    make: strideLayers.multiHeadAttention,
+    args: [
+      ...["num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape", "attention_axes", "seed"],
+      ...kernel(),
+      ...kernel("bias"),
+      // Of the call in Keras.
+      "use_causal_mask",
+    ],
+    only: { flash_attention: null },
+  },
   Multiply: merge(l.multiply),
   PReLU: { make: l.prelu, args: [...kernel("alpha"), "shared_axes"] },
   Permute: { make: l.permute, args: ["dims"] },
   ReLU: { make: l.reLU, args: ["max_value"], only: { negative_slope: 0, threshold: 0 } },
+  RMSNormalization: { make: strideLayers.rmsNormalization, args: ["axis", "epsilon"] },
   RepeatVector: { make: l.repeatVector, args: ["n"] },
   Rescaling: { make: l.rescaling, args: ["scale", "offset"] },
   Reshape: { make: l.reshape, args: ["target_shape"] },
@@ -186,10 +217,10 @@ const COMPOSITE: readonly string[] = [
 ];
 
 /**
- * Makes the tfjs layer for a layer of a golden.
+ * Makes the layer for a layer of a golden.
  *
  * @param config `type` is Keras's class name; the rest are its arguments, in snake case.
- * @throws {RangeError} If tfjs has no such layer or argument.
+ * @throws {RangeError} If neither tfjs nor Stride has such a layer or argument.
  */
 export function kerasLayer(config: Config): tf.layers.Layer {
   const { type, name, trainable, dtype, from: _from, activity_regularizer: activity, ...args } = config;
@@ -218,20 +249,14 @@ function simple(type: string, args: Config, name: Value | undefined): tf.layers.
   const rule = RULES[type];
   if (rule === undefined) {
     throw new RangeError(
-      `Unknown layer "${type}". tfjs has: ${[...Object.keys(RULES), ...COMPOSITE].sort().join(", ")}.`,
+      `Unknown layer "${type}". There are: ${[...Object.keys(RULES), ...COMPOSITE].sort().join(", ")}.`,
     );
   }
   const only = rule.only ?? {};
-  if ((type === "GRU" || type === "GRUCell") && args.reset_after !== false) {
-    throw new RangeError(
-      `Cannot make a ${type} that resets after the product, which is Keras's default: tfjs's only resets before it. ` +
-        "It needs Stride's GRU, or `reset_after: false`.",
-    );
-  }
   const converted: Arguments = named(name);
   for (const [key, value] of Object.entries({ ...rule.defaults, ...args })) {
     if (rule.args.includes(key)) {
-      converted[rule.rename?.[key] ?? camelCase(key)] = convert(key, value, type);
+      converted[rule.rename?.[key] ?? camelCase(key)] = convert(key, value, type, rule);
     } else if (!(key in only) || !same(value, only[key]!)) {
       throw new RangeError(
         `Cannot make the layer ${type} with ${key} = ${JSON.stringify(value)}: ` +
@@ -250,12 +275,14 @@ function same(value: Value, only: Value): boolean {
   return value === null || JSON.stringify(value) === JSON.stringify(only);
 }
 
-function convert(key: string, value: Value, type: string): unknown {
+function convert(key: string, value: Value, type: string, { strideActivations }: Rule): unknown {
   const position = `${type}.${key}`;
   if (key.endsWith("_initializer")) return kerasInitializer(value, position);
   if (key.endsWith("_regularizer")) return kerasRegularizer(value, position);
   if (key.endsWith("_constraint")) return kerasConstraint(value, position);
-  if (key.endsWith("activation")) return kerasActivation(value as string | null);
+  if (key.endsWith("activation")) {
+    return strideActivations ? strideActivation(value as string | null) : kerasActivation(value as string | null);
+  }
   if (key === "data_format") return value === "channels_first" ? "channelsFirst" : "channelsLast";
   if (key === "output_mode") return camelCase(value as string);
   if (key === "size" && typeof value === "number") return [value, value];
