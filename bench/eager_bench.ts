@@ -80,17 +80,13 @@ function ours(workload: Workload, stepsPerExecution: number): Contender {
   };
 }
 
-function report(
-  workload: Workload,
-  contenders: readonly Contender[],
-  timings: readonly Timing[][],
-  base: number,
-): void {
+/** Ratios are to the first contender, of the same round. */
+function report(workload: Workload, contenders: readonly Contender[], timings: readonly Timing[][]): void {
   console.log(`\n${workload.name}, ${device.name}, ${STEPS[workload.name]} steps a round, ${rounds} rounds`);
   contenders.forEach(({ name }, index) => {
     const own = timings[index]!;
     const ratio = (of: keyof Timing): string =>
-      median(own.map((timing, round) => timings[base]![round]![of] / timing[of])).toFixed(2);
+      median(own.map((timing, round) => timings[0]![round]![of] / timing[of])).toFixed(2);
     const ms = (of: keyof Timing): string => median(own.map((timing) => timing[of])).toFixed(3).padStart(8);
     console.log(
       `  ${name.padEnd(36)} wall ${ms("wall")} ms/step, ${ratio("wall")}×   processor ${ms("processor")} ms/step, ` +
@@ -100,12 +96,13 @@ function report(
 }
 
 /** tfjs's kernels are replaced in the whole process when the CPU is opened: they are measured before. */
-const before = new Map<string, readonly Timing[][]>();
+const before = new Map<string, readonly Timing[]>();
 if (!onWebGpu) {
   await tf.setBackend("cpu");
   for (const name of names) {
     const workload = workloads[name]!;
-    before.set(name, await turns([theirs("tfjs", workload, () => {})], STEPS[name]!));
+    const [timings] = await turns([theirs("tfjs fit", workload, () => {})], STEPS[name]!);
+    before.set(name, timings!);
   }
 }
 await device.open();
@@ -115,15 +112,15 @@ for (const name of names) {
   const steps = STEPS[name]!;
   device.activate();
   const contenders = [
-    theirs("tfjs fit, Stride's backend", workload, () => device.activate()),
+    theirs("tfjs fit", workload, () => device.activate()),
     ours(workload, 1),
     ours(workload, steps),
   ];
-  const timings = [...await turns(contenders, steps)];
-  const shown: Contender[] = [...contenders];
-  if (before.has(name)) {
-    shown.push({ ...contenders[0]!, name: "tfjs fit, tfjs's kernels (earlier)" });
-    timings.push(before.get(name)![0]!);
+  report(workload, contenders, await turns(contenders, steps));
+  const earlier = before.get(name);
+  if (earlier !== undefined) {
+    // Alone in a fresh process: it took no turns, so that it cannot be compared by a ratio.
+    const wall = median(earlier.map((timing) => timing.wall)).toFixed(3);
+    console.log(`  tfjs fit with tfjs's kernels, earlier: wall ${wall} ms/step`);
   }
-  report(workload, shown, timings, 0);
 }

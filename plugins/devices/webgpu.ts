@@ -84,9 +84,15 @@ export function webgpu(options: WebGpuOptions = {}): Device {
           ? { available: false, software: false, description: "no WebGPU adapter" }
           : { available: true, software: isSoftware(adapter), description: describe(adapter) }
       );
-      const found = await state.probe;
-      if (!found.available) state.probe = undefined;
-      return found;
+      let available = false;
+      try {
+        const found = await state.probe;
+        ({ available } = found);
+        return found;
+      } finally {
+        // One that was not there may be plugged in later.
+        if (!available) state.probe = undefined;
+      }
     },
     async open(): Promise<void> {
       check();
@@ -139,11 +145,16 @@ async function openAdapter(requestAdapter: () => Promise<GPUAdapter | null>, sta
         '`apt-get install mesa-vulkan-drivers` gives a software adapter for tests. Or use device "cpu".',
     );
   }
+  const what = `the WebGPU device (${describe(adapter)})`;
   const device = await adapter.requestDevice({
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+  }).catch((cause: Error) => {
+    throw new DeviceError(
+      `Cannot open ${what}: ${cause.message} Is its memory taken by others? Free it, or use device "cpu".`,
+      { cause },
+    );
   });
-  const what = `the WebGPU device (${describe(adapter)})`;
   watch(device, what, state);
   const { backend } = state;
   const failure = (): DeviceError | undefined => state.failure;

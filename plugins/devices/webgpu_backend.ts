@@ -9,6 +9,7 @@ import { tf } from "../../core/tf.ts";
 import { type LoopLimited, registerSplitFilterGradients, SOFTWARE_LOOP_LIMIT } from "./loop_limit.ts";
 import { fixShader, type ShaderProgram } from "./shader_fixes.ts";
 import { registerCast } from "./webgpu_cast.ts";
+import { type UploadBackend, uploadByQueue } from "./webgpu_upload.ts";
 
 /**
  * tfjs submits every 15. Small models gain a fifth by longer submissions, large ones nothing, and what a submission holds
@@ -19,8 +20,8 @@ const DISPATCHES_PER_SUBMIT = 128;
 type BackendValues = ReturnType<tf.KernelBackend["readSync"]>;
 
 /** What is used of tfjs's backend; its own types mention browser ones that Deno lacks. */
-interface TfjsWebGpuBackend {
-  readonly tensorMap: { get(dataId: object): { readonly values: unknown; readonly dtype: string } | undefined };
+interface TfjsWebGpuBackend extends UploadBackend {
+  uploadToGPU(dataId: object): void;
   read(dataId: object): Promise<BackendValues>;
   readSync(dataId: object): BackendValues;
   runWebGPUProgram(
@@ -59,6 +60,10 @@ export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise
       const [program, [input]] = given;
       fixShader(program, { input: input && this.tensorMap.get(input.dataId)?.dtype });
       return super.runWebGPUProgram(...given);
+    }
+
+    override uploadToGPU(dataId: object): void {
+      if (!uploadByQueue(this, dataId)) super.uploadToGPU(dataId);
     }
 
     override readSync(dataId: object): BackendValues {
