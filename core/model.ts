@@ -76,6 +76,8 @@ export class Model {
   readonly #parts = new ModelParts();
   readonly #records = new LayerRecords();
   #variables: readonly ModelVariable[] | undefined;
+  /** Weight regularization, found once: the search costs as much as a small layer. */
+  #regularizers: readonly (() => Tensor)[] | undefined;
   #compiled: Compiled | undefined;
   #predictExecutor: Executor | undefined;
   #steps = new Map<StepKind, Step>();
@@ -174,8 +176,9 @@ export class Model {
   computeLoss(given: LossArguments): Tensor {
     return totalLoss(given, {
       compiled: this.#requireCompiled().loss,
-      regularizers: this.#parts.regularizers(),
+      regularizers: this.#regularizers ??= this.#parts.regularizers(),
       outputNames: this.outputNames,
+      judged: this.#requireCompiled().metrics.any || this.computeMetrics !== Model.prototype.computeMetrics,
     });
   }
 
@@ -304,6 +307,7 @@ export class Model {
   recompile(): void {
     this.#activity.check("recompile");
     this.#steps = new Map();
+    this.#regularizers = undefined;
     this.#onBatch.clear();
     if (this.#variables !== undefined) this.#variables = this.#parts.variables();
   }
@@ -388,6 +392,7 @@ export class Model {
         }
       }));
     this.#variables = this.#parts.variables();
+    this.#regularizers = undefined;
   }
 
   /** A layer that a phase trains: its weights must exist before the first step, even where `call` does not call it. */

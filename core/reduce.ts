@@ -116,7 +116,7 @@ export function withoutGradient(compute: () => Tensor): Tensor {
  */
 export function reduceLoss(values: Tensor, { reduction, sampleWeight, mask }: ReduceOptions): Tensor {
   checkReduction(reduction);
-  let weighted: Tensor = tf.cast(values, "float32");
+  let weighted: Tensor = asFloat(values);
   let weights = applyMask({ sampleWeight, mask }, reduction);
   if (weights !== undefined) {
     [weighted, weights] = alignWeights(weighted, weights);
@@ -229,4 +229,9 @@ function checkWeights(values: Tensor, weights: Tensor): void {
         `each value. Values have the shape of the prediction without the axes that the loss or metric averages over.`,
     );
   }
+}
+
+/** As float32; the tensor itself where it is: a cast that changes nothing is still a kernel, and another in the gradient. */
+export function asFloat(tensor: Tensor): Tensor {
+  return tensor.dtype === "float32" ? tensor : tf.cast(tensor, "float32");
 }

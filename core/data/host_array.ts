@@ -159,7 +159,8 @@ export function gatherRows(array: HostArray, indices: Int32Array): HostArray {
   const values = new (array.values.constructor as new (length: number) => HostArray["values"])(indices.length * size);
   for (let i = 0; i < indices.length; i++) {
     const from = indices[i]! * size;
-    if (size === 1) values[i] = array.values[from]!;
+    // Copying short rows by `set` takes several times as long.
+    if (size < 64) { for (let j = 0; j < size; j++) values[i * size + j] = array.values[from + j]!; }
     else values.set(array.values.subarray(from, from + size), i * size);
   }
   return { ...array, shape: [indices.length, ...array.shape.slice(1)], values };

@@ -14,6 +14,8 @@ export interface LossParts {
   /** Weight regularization, computed when called. */
   readonly regularizers: readonly (() => Tensor)[];
   readonly outputNames: readonly string[] | undefined;
+  /** Whether metrics will be computed from the prediction. */
+  readonly judged: boolean;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface LossParts {
  * @returns A float32 scalar.
  * @throws {TypeError} If there is nothing to compute a loss from.
  */
-export function totalLoss(given: LossArguments, { compiled, regularizers, outputNames }: LossParts): Tensor {
+export function totalLoss(given: LossArguments, { compiled, regularizers, outputNames, judged }: LossParts): Tensor {
   const scope = activeScope();
   const share = scope?.share ?? 1;
   const { total, outputs } = compiled?.compute({
@@ -41,8 +43,9 @@ export function totalLoss(given: LossArguments, { compiled, regularizers, output
   if (loss === undefined) throw new TypeError("No loss to compute. Provide a `loss` argument in `compile()`.");
   if (scope !== undefined) {
     scope.loss = scope.keep(loss);
-    scope.outputLosses = new Map([...outputs].map(([name, value]) => [name, scope.keep(value)]));
-    scope.keepPrediction(given);
+    // One output's own loss is not reported.
+    if (outputs.size > 1) scope.outputLosses = new Map([...outputs].map(([name, value]) => [name, scope.keep(value)]));
+    if (judged) scope.keepPrediction(given);
   }
   return loss;
 }

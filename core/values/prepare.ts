@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { squeezeOrExpandToSameRank } from "../reduce.ts";
+import { asFloat, squeezeOrExpandToSameRank } from "../reduce.ts";
 import { formatShape, type Tensor, tf } from "../tf.ts";
 
 /** The smallest probability told from 0; Keras's `epsilon()`. */
@@ -11,7 +11,7 @@ export const EPSILON = 1e-7;
 
 /** A target and a prediction as float32, of the same rank where they differ by a last axis of size 1. */
 export function alignTargets(yTrue: Tensor, yPred: Tensor): [Tensor, Tensor] {
-  return squeezeOrExpandToSameRank(tf.cast(yTrue, "float32"), tf.cast(yPred, "float32"));
+  return squeezeOrExpandToSameRank(asFloat(yTrue), asFloat(yPred));
 }
 
 /**
