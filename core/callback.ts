@@ -200,11 +200,6 @@ export class CallbackList {
     this.#slow = new SlowCallbacks(warn);
   }
 
-  /** Whether any callback has this hook. */
-  listens(hook: HookName): boolean {
-    return this.#find(hook).length > 0;
-  }
-
   /**
    * Calls one hook of every callback, in order, each awaited before the next.
    *

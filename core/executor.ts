@@ -46,8 +46,12 @@ export interface Program extends AsyncDisposable {
   compute(phase: number, batch: Batch, table: StepTable): Promise<Exchange>;
   /** The second half: applies gradients and states that all replicas agree on. */
   apply(phase: number, exchange: Exchange, batch: Batch, table: StepTable): Promise<void>;
-  /** Reads sums slots: one wait for the device, however many slots. */
-  sums(slots: readonly number[]): Promise<readonly Float32Array[]>;
+  /**
+   * Reads sums slots and clears them: one wait for the device, however many slots.
+   *
+   * @throws {RangeError} If nothing was run in a slot since it was read.
+   */
+  sums(slots: readonly number[]): Promise<readonly ArrayLike<number>[]>;
   /** Waits until everything queued has run. */
   settle(): Promise<void>;
 }

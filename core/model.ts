@@ -482,7 +482,9 @@ export class Model {
     this.#activity.end();
     this.#onBatch.clear();
     this.#releaseOptimizers([]);
-    for (const { variable } of this.#variables ?? []) if (!variable.isDisposed) variable.dispose();
+    for (const { variable } of this.#variables ?? this.#parts.variables()) {
+      if (!variable.isDisposed) variable.dispose();
+    }
   }
 
   // ---------------------------------------------------------------- internals
@@ -539,8 +541,9 @@ export class Model {
         return this.#step(kind);
       },
       finalize: () => {
-        const variables = this.#steps.get("train")?.phases.map((phase) => phase.variables) ?? [];
-        this.#compiled?.optimizers.forEach((optimizer, index) => optimizer.finalize?.(variables[index] ?? []));
+        for (const { name, variables } of this.#steps.get("train")?.phases ?? []) {
+          this.#compiled?.optimizer(name).finalize?.(variables);
+        }
       },
       callbackModel: this.#callbackModel(),
     };

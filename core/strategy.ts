@@ -94,7 +94,10 @@ export interface Execution {
 
 /** Steps that have been queued. */
 export interface Started {
-  /** Values over the epoch up to and with these steps. */
+  /**
+   * Values over the epoch up to and with these steps; where later ones were read before, these too. To be read before the
+   * epoch ends.
+   */
   readonly logs: Pending<Logs>;
   /** What the steps return, one entry a batch. */
   readonly outputs: Pending<readonly Nested<HostArray>[]>;

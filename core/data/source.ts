@@ -144,13 +144,16 @@ export function streamDataset(data: Exclude<DataSource, ArraySource>, options: S
   };
   if (isTfDataset(data)) {
     const size = typeof data.size === "number" && !Number.isNaN(data.size) ? data.size : undefined;
-    return new StreamDataset(() => tfPass(data, (item) => convert(item, true)), size);
+    return new StreamDataset(() => tfPass(data, (item) => convert(item, true)), {
+      ...(size === undefined ? {} : { batches: size }),
+      reopens: true,
+    });
   }
   if (Array.isArray(data)) {
-    return new StreamDataset(() => pass(data, (item) => convert(item, false)), data.length);
+    return new StreamDataset(() => pass(data, (item) => convert(item, false)), { batches: data.length, reopens: true });
   }
   if (typeof data === "function") {
-    return new StreamDataset(() => pass(data(), (item) => convert(item, true)));
+    return new StreamDataset(() => pass(data(), (item) => convert(item, true)), { reopens: true });
   }
   if (isIterable(data)) {
     return new StreamDataset(reopen(data, (item) => convert(item, true)));

@@ -15,15 +15,23 @@ export type OpenPass = () => AsyncIterator<Arrays<HostArray>> | undefined;
 export class StreamDataset implements Dataset {
   readonly batches?: number;
   readonly #openPass: OpenPass;
+  readonly #reopens: boolean;
   /** The pass that `peek` opened, with the item that it read: the first feed goes on with it. */
   #peeked:
     | { readonly iterator: AsyncIterator<Arrays<HostArray>>; readonly first: IteratorResult<Arrays<HostArray>> }
     | undefined;
 
-  /** A data set over passes. @param openPass Called once for each pass. @param batches Batches in a pass, if known. */
-  constructor(openPass: OpenPass, batches?: number) {
+  /**
+   * A data set over passes.
+   *
+   * @param openPass Called once for each pass.
+   * @param options `batches`: batches in a pass, where known. `reopens`: whether there is always another pass, so that it
+   * need not be opened to know. @default false
+   */
+  constructor(openPass: OpenPass, options: { readonly batches?: number; readonly reopens?: boolean } = {}) {
     this.#openPass = openPass;
-    this.batches = batches;
+    this.#reopens = options.reopens ?? false;
+    this.batches = options.batches;
   }
 
   async peek(): Promise<Batch | undefined> {
@@ -53,9 +61,15 @@ export class StreamDataset implements Dataset {
     let waiting = peeked?.first;
     let { pass } = from;
     let batch = 0;
+    let toOpen = false;
+    let reading = false;
     const take = async (): Promise<Arrays<HostArray> | undefined> => {
+      if (toOpen) iterator = this.#openPass();
+      toOpen = false;
       if (iterator === undefined) return undefined;
+      reading = true;
       const result = waiting ?? await iterator.next();
+      reading = false;
       waiting = undefined;
       if (result.done) {
         iterator = undefined;
@@ -79,14 +93,19 @@ export class StreamDataset implements Dataset {
       rewind: async () => {
         await iterator?.return?.();
         waiting = undefined;
-        iterator = this.#openPass();
         pass++;
         batch = 0;
-        return iterator !== undefined;
+        // What can be opened again is opened when it is read: there may be no next epoch.
+        toOpen = this.#reopens;
+        iterator = toOpen ? undefined : this.#openPass();
+        return toOpen || iterator !== undefined;
       },
       position: () => ({ pass, batch }),
       [Symbol.asyncDispose]: async () => {
-        await iterator?.return?.();
+        const ended = iterator?.return?.();
+        // What still waits for data ends when they come: waiting for that could last for ever.
+        if (reading) ended?.catch(() => {});
+        else await ended;
         iterator = undefined;
       },
     };
@@ -95,6 +114,9 @@ export class StreamDataset implements Dataset {
 
 function cut(arrays: Arrays<HostArray>, shard: Shard): Batch {
   const globalRows = countRows(arrays, "a batch");
+  if (globalRows === 0) {
+    throw new RangeError("Cannot use a batch without samples: expected at least one in each batch.");
+  }
   const [from, to] = shardRange(globalRows, shard);
   if (from === 0 && to === globalRows) return { rows: to, globalRows, arrays };
   const part = (array: HostArray): HostArray => sliceRows(array, from, to);

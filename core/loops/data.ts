@@ -46,6 +46,12 @@ export async function fitData(
     warn,
     "validationData",
   );
+  if (validation === undefined && validationSplit === 0) {
+    const idle = (["validationSteps", "validationFreq", "validationBatchSize"] as const).filter((name) =>
+      name in options
+    );
+    if (idle.length > 0) warn(`${idle.join(", ")} changes nothing: there are no validation data.`);
+  }
   const weights = classWeight === undefined ? {} : { classWeight };
   if (!isArraySource(data)) {
     if (validationSplit > 0 && validation === undefined) {

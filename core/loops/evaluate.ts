@@ -6,6 +6,7 @@
 import type { DataSource } from "../data/source.ts";
 import type { Logs } from "../step.ts";
 import type { Run } from "../strategy.ts";
+import { executionsOf } from "./executions.ts";
 import { startLook } from "./look.ts";
 import type { EvaluateOptions } from "./options.ts";
 import type { Trainee } from "./trainee.ts";
@@ -27,11 +28,10 @@ export async function evaluateRun(
 ): Promise<Logs> {
   const alreadyStopped = stopped();
   await list.call("onTestBegin", {});
-  for await (const execution of run.epoch(0)) {
+  for await (const execution of executionsOf(run.epoch(0), signal)) {
     await list.call("onTestBatchBegin", { batch: execution.first });
     const { logs } = await execution.start();
     await list.call("onTestBatchEnd", { batch: execution.first + execution.steps - 1, logs });
-    signal?.throwIfAborted();
     if (await trainee.strategy.agree(stopped() && !alreadyStopped)) break;
   }
   const logs = await run.settle();

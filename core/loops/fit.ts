@@ -11,6 +11,7 @@ import type { Logs } from "../step.ts";
 import type { Run } from "../strategy.ts";
 import { fitData } from "./data.ts";
 import { evaluateRun } from "./evaluate.ts";
+import { executionsOf } from "./executions.ts";
 import { checkOptions, type FitOptions } from "./options.ts";
 import { startRun, type Trainee } from "./trainee.ts";
 import { resolveVerbose, type RunCallbacks, runCallbacks, warnAlways, warnOnce } from "./verbose.ts";
@@ -51,7 +52,8 @@ export async function fitLoop(
   const { list, stopped } = callbacks;
   await list.call("onTrainBegin", {});
   let logs: Logs = {};
-  for (let epoch = initialEpoch; epoch < epochs && !stopped(); epoch++) {
+  let trained = false;
+  for (let epoch = initialEpoch; epoch < epochs && !await trainee.strategy.agree(stopped()); epoch++) {
     await list.call("onEpochBegin", { epoch });
     const steps = await trainEpoch(trainee, run, epoch, callbacks, signal);
     logs = await run.settle();
@@ -59,6 +61,7 @@ export async function fitLoop(
       warn(`Your input ran out of data: it can be read only once, so training stops before epoch ${epoch + 1}.`);
       break;
     }
+    trained = true;
     if (validation !== undefined && validates(options.validationFreq, epoch) && !validation.run.exhausted) {
       const values = await evaluateRun(trainee, validation.run, callbacks, { ...(signal ? { signal } : {}) });
       if (validation.run.exhausted) {
@@ -76,7 +79,8 @@ export async function fitLoop(
       break;
     }
   }
-  trainee.finalize();
+  // Averages of a fit that trained nothing are older than the weights.
+  if (trained) trainee.finalize();
   await list.call("onTrainEnd", { logs });
   return history;
 }
@@ -90,12 +94,11 @@ async function trainEpoch(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   let done = 0;
-  for await (const execution of run.epoch(epoch)) {
+  for await (const execution of executionsOf(run.epoch(epoch), signal)) {
     await list.call("onTrainBatchBegin", { batch: execution.first });
     const { logs } = await execution.start();
     done = execution.first + execution.steps;
     await list.call("onTrainBatchEnd", { batch: done - 1, logs });
-    signal?.throwIfAborted();
     if (await trainee.strategy.agree(stopped())) break;
   }
   return done;

@@ -9,6 +9,7 @@ import type { DataSource } from "../data/source.ts";
 import { toTensor } from "../data/batch_tensors.ts";
 import { leaves, type Nested, packLike } from "../nested.ts";
 import { type Tensor, tf } from "../tf.ts";
+import { executionsOf } from "./executions.ts";
 import { startLook } from "./look.ts";
 import type { PredictOptions } from "./options.ts";
 import type { Trainee } from "./trainee.ts";
@@ -24,12 +25,11 @@ export async function predictLoop(
   await using _ = run;
   const batches: Nested<HostArray>[] = [];
   await list.call("onPredictBegin", {});
-  for await (const execution of run.epoch(0)) {
+  for await (const execution of executionsOf(run.epoch(0), options.signal)) {
     await list.call("onPredictBatchBegin", { batch: execution.first });
     const { outputs } = await execution.start();
     await list.call("onPredictBatchEnd", { batch: execution.first + execution.steps - 1, outputs });
     batches.push(...await outputs.read());
-    options.signal?.throwIfAborted();
     if (await trainee.strategy.agree(stopped())) break;
   }
   await run.settle();

@@ -17,6 +17,11 @@ export class AutoSteps {
     return this.#steps;
   }
 
+  /** An epoch begins: the time since the last steps was validation's and the hooks'. */
+  begin(): void {
+    this.#queuedAt = undefined;
+  }
+
   /** Called when steps have been queued; the time since the last call is what one execution takes. */
   queued(steps: number): void {
     const now = performance.now();

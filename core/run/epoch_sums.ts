@@ -18,7 +18,11 @@ export class EpochSums {
   readonly #capacity: number;
   #total: Float64Array | undefined;
   #unread: number[] = [];
+  /** Slots allotted in this epoch. */
   #next = 0;
+  /** Slots whose sums are in the total: they may be allotted again. */
+  #added = 0;
+  #epoch = 0;
   /** Reads happen one after the other. */
   #reading: Promise<void> = Promise.resolve();
 
@@ -34,22 +38,31 @@ export class EpochSums {
     this.#total = undefined;
     this.#unread = [];
     this.#next = 0;
+    this.#added = 0;
+    this.#epoch++;
     this.#reading = Promise.resolve();
   }
 
   /** A slot for the next execution. Waits only when all slots are taken. */
   async allot(): Promise<number> {
-    if (this.#unread.length === this.#capacity) await this.#fold();
-    else if (this.#next - this.#unread.length >= this.#capacity) await this.#reading;
+    while (this.#next - this.#added >= this.#capacity) await this.#fold();
     const slot = this.#next++ % this.#capacity;
     this.#unread.push(slot);
     return slot;
   }
 
-  /** The values up to now: those of everything started so far, once read. */
+  /**
+   * The values of everything started so far, once read; of more, where later ones were read before.
+   *
+   * @throws {Error} When read after the epoch is over.
+   */
   logs(): Pending<Logs> {
     const upTo = this.#next;
+    const epoch = this.#epoch;
     return pending(async () => {
+      if (this.#epoch !== epoch) {
+        throw new Error("These logs belong to an epoch that is over: read them before it ends.");
+      }
       if (this.#next - this.#unread.length < upTo) await this.#fold(upTo);
       else await this.#reading;
       return this.#decode();
@@ -69,6 +82,7 @@ export class EpochSums {
     if (slots.length > 0) {
       this.#reading = this.#reading.then(async () => {
         for (const sums of await this.#read(slots)) this.#add(sums);
+        this.#added += slots.length;
       });
     }
     return this.#reading;

@@ -53,6 +53,7 @@ export class Epochs {
   /** The portions of the next epoch. */
   async *next(): AsyncGenerator<Portion> {
     if (this.#plan.restart && this.#started) await this.#rewind();
+    this.#auto?.begin();
     const target = this.#plan.stepsPerEpoch;
     let done = 0;
     while (!this.#exhausted && (target === undefined || done < target)) {

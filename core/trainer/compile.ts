@@ -90,6 +90,7 @@ export function compileOptions(options: CompileOptions, registry: Registry): Com
       `Cannot compile: stepsPerExecution is ${stepsPerExecution}; expected an integer of at least 1, or "auto".`,
     );
   }
+  const chosen = optimizersOf(optimizer, registry);
   return {
     loss: options.loss === undefined || options.loss === null
       ? undefined
@@ -97,7 +98,11 @@ export function compileOptions(options: CompileOptions, registry: Registry): Com
     metrics: new CompiledMetrics(options.metrics ?? [], options.weightedMetrics ?? [], registry),
     stepsPerExecution,
     executor: typeof executor === "string" ? registry.create("executors", executor) : executor,
-    ...optimizersOf(optimizer, registry),
+    optimizer: (phase) => chosen.optimizer(phase),
+    checkPhases: (phases) => chosen.checkPhases(phases),
+    get optimizers() {
+      return chosen.optimizers;
+    },
   };
 }
 
@@ -140,6 +145,12 @@ function optimizersOf(
         throw new RangeError(
           `Cannot train with optimizers for ${unknown.join(", ")}: the model's phases are ${phases.join(", ")}.`,
         );
+      }
+      // From here on in the order of the phases, whatever the order in which they were named.
+      const inOrder = phases.filter((phase) => made.has(phase)).map((phase) => [phase, made.get(phase)!] as const);
+      if (byPhase) {
+        made.clear();
+        for (const [phase, optimizer] of inOrder) made.set(phase, optimizer);
       }
     },
     optimizer(phase) {

@@ -134,8 +134,10 @@ function stepPhase(phase: ModelPhase, index: number, options: StepOptions, layou
         }
         const parts = collect(scope, result, options, phase.name);
         const segments = parts.map(({ segment }) => segment);
-        if (layouts[index]!.length === 0) layouts[index] = segments;
-        else checkLayout(layouts[index]!, segments);
+        if (layouts[index]!.length === 0) {
+          checkNames(segments, layouts.flat());
+          layouts[index] = segments;
+        } else checkLayout(layouts[index]!, segments);
         const sums = tf.concat1d(parts.map(({ sums }) => sums.rank === 1 ? sums as tf.Tensor1D : sums.as1D()));
         const collected = options.host?.outputs(scope);
         return {
@@ -226,6 +228,18 @@ function describe(value: unknown): string {
   return value instanceof tf.Tensor ? `a tensor of shape [${value.shape}]` : String(value);
 }
 
+/** Refuses values that would be mixed up under one name. */
+function checkNames(segments: readonly Segment[], others: readonly Segment[]): void {
+  const shared = new Set(["rows", "loss"]);
+  const taken = new Set(others.map(({ name }) => name).filter((name) => !shared.has(name)));
+  for (const { name } of segments) {
+    if (taken.has(name)) {
+      throw new TypeError(`Cannot report "${name}" twice in one step: choose another name for one of the two values.`);
+    }
+    if (name !== "loss") taken.add(name);
+  }
+}
+
 function checkLayout(known: readonly Segment[], found: readonly Segment[]): void {
   const names = (layout: readonly Segment[]): string => layout.map(({ name, size }) => `${name}[${size}]`).join(", ");
   if (names(known) !== names(found)) {
@@ -245,6 +259,7 @@ function decodeSums(layouts: readonly (readonly Segment[])[], sums: Float64Array
       const state = sums.subarray(offset, offset + size);
       offset += size;
       if (decode === "rows") rows = state[0]!;
+      // Of several phases the losses add up; no other name stands twice.
       else if (decode === "mean") logs[name] = (logs[name] ?? 0) + (rows === 0 ? 0 : state[0]! / rows);
       else {
         const value = decode(state);

@@ -9,6 +9,7 @@ import type { Device } from "../../core/device.ts";
 import type { Exchange, Executor, Program, ProgramRun } from "../../core/executor.ts";
 import { leaves, mapNested, type Nested, packLike } from "../../core/nested.ts";
 import { pending } from "../../core/pending.ts";
+import { combineSums } from "../../core/run/epoch_sums.ts";
 import { foldIn, hostRandomSource, withRandomSource } from "../../core/random.ts";
 import type { PhaseOutput, Step, StepContext, StepTable, StepVariable } from "../../core/step.ts";
 import { type Tensor, tf } from "../../core/tf.ts";
@@ -21,15 +22,15 @@ export function eager(): Executor {
   };
 }
 
-/** How many steps' sums are added by one kernel: one a step would be a twentieth of a small step on WebGPU. */
-const SUMS_TOGETHER = 16;
+/** How many steps' sums are joined by one kernel, so that a long execution holds few tensors. */
+const JOINED_STEPS = 64;
 
 class EagerProgram implements Program {
   readonly #step: Step;
   readonly #device: Device;
   readonly #replica: number;
-  /** Each slot holds the combined sums of one execution, `[size]`, until they are read. */
-  readonly #slots = new Map<number, Tensor>();
+  /** Each slot holds the sums of every step of one execution, one after the other, until the host adds them in float64. */
+  readonly #slots = new Map<number, readonly Tensor[]>();
   readonly #outputs = new Set<Nested<Tensor>>();
   /** Which variables of each phase the loss depends on, as the last `compute` found: the others have no gradient. */
   readonly #reached: (readonly boolean[])[] = [];
@@ -42,23 +43,28 @@ class EagerProgram implements Program {
 
   run(batches: readonly Batch[], table: StepTable, slot: number): Promise<ProgramRun> {
     this.#device.activate();
-    this.#slots.get(slot)?.dispose();
+    tf.dispose([...this.#slots.get(slot) ?? []]);
     this.#slots.delete(slot);
     const outputs: Nested<Tensor>[] = [];
+    const joined: Tensor[] = [];
     let parts: Tensor[] = [];
     try {
       batches.forEach((batch, index) => {
         const { sums, output } = this.#runStep(batch, table, index);
         if (sums !== undefined) parts.push(sums);
-        if (parts.length === SUMS_TOGETHER) parts = [this.#combine(parts)];
+        if (parts.length === JOINED_STEPS) {
+          joined.push(join(parts));
+          parts = [];
+        }
         if (output !== undefined) {
           outputs.push(output);
           this.#outputs.add(output);
         }
       });
-      if (parts.length > 0) this.#slots.set(slot, this.#combine(parts));
+      if (parts.length > 0) joined.push(join(parts));
+      this.#slots.set(slot, joined);
     } catch (error) {
-      tf.dispose(parts);
+      tf.dispose([...parts, ...joined]);
       throw error;
     }
     this.#device.check();
@@ -129,24 +135,27 @@ class EagerProgram implements Program {
     return Promise.resolve();
   }
 
-  async sums(slots: readonly number[]): Promise<readonly Float32Array[]> {
+  async sums(slots: readonly number[]): Promise<readonly Float64Array[]> {
     const held = slots.map((slot) => {
-      const tensor = this.#slots.get(slot);
+      const parts = this.#slots.get(slot);
+      if (parts === undefined) {
+        throw new RangeError(`Cannot read sums slot ${slot}: nothing was run in it since it was read.`);
+      }
       this.#slots.delete(slot);
-      return tensor;
+      return parts;
     });
-    const present = held.filter((tensor) => tensor !== undefined);
-    if (present.length === 0) return slots.map(() => new Float32Array());
+    const all = held.flat();
+    if (all.length === 0) return slots.map(() => new Float64Array());
     this.#device.activate();
-    const packed = present.length === 1 ? present[0]! : tf.concat1d(present as tf.Tensor1D[]);
-    if (present.length > 1) present.forEach((tensor) => tensor.dispose());
+    const packed = join(all);
     const values = await packed.data<"float32">();
     packed.dispose();
     this.#device.check();
     let offset = 0;
-    return held.map((tensor) =>
-      tensor === undefined ? new Float32Array() : values.slice(offset, offset += tensor.size)
-    );
+    return held.map((parts) => {
+      const length = parts.reduce((sum, { size }) => sum + size, 0);
+      return this.#total(values.subarray(offset, offset += length));
+    });
   }
 
   settle(): Promise<void> {
@@ -155,7 +164,7 @@ class EagerProgram implements Program {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    for (const tensor of this.#slots.values()) tensor.dispose();
+    tf.dispose([...this.#slots.values()].flat());
     this.#slots.clear();
     for (const output of this.#outputs) leaves(output).forEach((tensor) => tensor.dispose());
     this.#outputs.clear();
@@ -190,33 +199,14 @@ class EagerProgram implements Program {
     };
   }
 
-  /** Sums of several steps as one; the parts are disposed. */
-  #combine(parts: readonly Tensor[]): Tensor {
-    if (parts.length === 1) return parts[0]!;
-    const combined = tf.tidy(() =>
-      this.#step.sums.every(({ combine }) => combine === "sum")
-        ? tf.addN([...parts])
-        : parts.reduce((a, b) => this.#combineSegments(a, b))
-    );
-    tf.dispose([...parts]);
-    return combined;
-  }
-
-  #combineSegments(a: Tensor, b: Tensor): Tensor {
-    const segments: tf.Tensor1D[] = [];
-    let offset = 0;
-    for (const { size, combine } of this.#step.sums) {
-      const left = a.slice([offset], [size]);
-      const right = b.slice([offset], [size]);
-      const joined = combine === "sum"
-        ? tf.add(left, right)
-        : combine === "max"
-        ? tf.maximum(left, right)
-        : tf.minimum(left, right);
-      segments.push(joined as tf.Tensor1D);
-      offset += size;
+  /** Adds up the sums of several steps. */
+  #total(values: Float32Array): Float64Array {
+    const size = this.#step.sums.reduce((sum, segment) => sum + segment.size, 0);
+    const total = Float64Array.from(values.subarray(0, size));
+    for (let offset = size; offset < values.length; offset += size) {
+      combineSums(this.#step, total, values.subarray(offset, offset + size));
     }
-    return tf.concat1d(segments);
+    return total;
   }
 
   async #read(output: Nested<Tensor>): Promise<Nested<HostArray>> {
@@ -236,6 +226,14 @@ class EagerProgram implements Program {
   #states(): readonly StepVariable[] {
     return this.#step.variables.filter(({ role }) => role === "state");
   }
+}
+
+/** Vectors one after the other; the parts are disposed. */
+function join(parts: readonly Tensor[]): Tensor {
+  if (parts.length === 1) return parts[0]!;
+  const joined = tf.concat1d([...parts] as tf.Tensor1D[]);
+  tf.dispose([...parts]);
+  return joined;
 }
 
 /** Random numbers of one step: those of the run's key at this step, whatever the execution that it is part of. */

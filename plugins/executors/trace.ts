@@ -75,7 +75,7 @@ class TraceProgram implements Program {
     return this.#inner.apply(phase, exchange, batch, table);
   }
 
-  sums(slots: readonly number[]): Promise<readonly Float32Array[]> {
+  sums(slots: readonly number[]): Promise<readonly ArrayLike<number>[]> {
     return this.#inner.sums(slots);
   }
 

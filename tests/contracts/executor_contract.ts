@@ -209,7 +209,7 @@ export function executorContract(
     const before = tf.memory().numTensors;
     {
       await using program = await load(step);
-      await program.run([batchOf([1, 2])], table([0.01]), 0);
+      await program.run([batchOf([1, 2]), batchOf([3])], table([0.01, 0.01]), 0);
       const running = tf.memory();
       for (let i = 0; i < 50; i++) await program.run([batchOf([1, 2]), batchOf([3])], table([0.01, 0.01]), 0);
       assertEquals(tf.memory().numTensors, running.numTensors);
