@@ -528,7 +528,6 @@ export class Model {
   #trainee(): Trainee {
     const strategy = this.#strategy ?? (this.#ownStrategy ??= this.#registry.create("strategies", "oneDevice"));
     return {
-      name: this.name,
       strategy,
       registry: this.#registry,
       stepsPerExecution: this.#compiled?.stepsPerExecution ?? 1,

@@ -4,32 +4,20 @@
  * @module
  */
 import type { Arrays, Batch, HostArray, TensorBatch } from "../batch.ts";
-import { mapNested, type Nested } from "../nested.ts";
 import { type Tensor, tf } from "../tf.ts";
 import { gatherRows } from "./host_array.ts";
+import { mapArrays } from "./map_arrays.ts";
 
 /** The arrays of a batch: its own, or its rows of the source, copied. */
 export function batchArrays(batch: Batch): Arrays<HostArray> {
   if (batch.source === undefined) return batch.arrays;
   const { indices, source: { arrays } } = batch;
-  const gather = (array: HostArray): HostArray => gatherRows(array, indices);
-  return {
-    x: mapNested(arrays.x, gather),
-    ...(arrays.y === undefined ? {} : { y: mapNested(arrays.y, gather) }),
-    ...(arrays.sampleWeight === undefined ? {} : { sampleWeight: mapNested(arrays.sampleWeight, gather) }),
-  };
+  return mapArrays(arrays, (array) => gatherRows(array, indices));
 }
 
 /** A batch as tensors, owned by the caller. */
 export function batchToTensors(batch: Batch): TensorBatch {
-  const arrays = batchArrays(batch);
-  const part = (nested: Nested<HostArray>): Nested<Tensor> => mapNested(nested, toTensor);
-  return {
-    x: part(arrays.x),
-    ...(arrays.y === undefined ? {} : { y: part(arrays.y) }),
-    ...(arrays.sampleWeight === undefined ? {} : { sampleWeight: part(arrays.sampleWeight) }),
-    rows: batch.rows,
-  };
+  return { ...mapArrays(batchArrays(batch), toTensor), rows: batch.rows };
 }
 
 /** One array as a tensor: `uint8` becomes `int32`, or `float32` when it has a scale. */

@@ -4,12 +4,13 @@
  * @module
  */
 import type { Arrays, Dataset, HostArray } from "../batch.ts";
-import { isPlainObject, mapNested, type Nested } from "../nested.ts";
+import { isPlainObject, type Nested } from "../nested.ts";
 import type { RandomKey } from "../random.ts";
 import { type Tensor, tf } from "../tf.ts";
 import { ArrayDataset } from "./array_dataset.ts";
 import { type ArrayInput, describeValue, isArrayInput, isHostArray, sliceRows, toHostArray } from "./host_array.ts";
 import { type ClassWeight, withClassWeight } from "./class_weight.ts";
+import { mapArrays } from "./map_arrays.ts";
 import { countRows, type OpenPass, StreamDataset } from "./stream_dataset.ts";
 
 /** Inputs, targets and sample weights in memory. */
@@ -58,8 +59,6 @@ export interface SourceOptions {
   readonly key?: RandomKey;
   /** Weights by class, turned into sample weights. */
   readonly classWeight?: ClassWeight;
-  /** Told what is ignored. */
-  warn(message: string): void;
 }
 
 /** Whether data are arrays in memory: what can be split, shuffled and cut into batches. */
@@ -284,14 +283,6 @@ export function isListOfArrays(value: unknown): boolean {
   if (!Array.isArray(value) || value.length === 0) return false;
   const first = value[0];
   return first instanceof tf.Tensor || isHostArray(first) || ArrayBuffer.isView(first);
-}
-
-function mapArrays(arrays: Arrays<HostArray>, map: (array: HostArray) => HostArray): Arrays<HostArray> {
-  return {
-    x: mapNested(arrays.x, map),
-    ...(arrays.y === undefined ? {} : { y: mapNested(arrays.y, map) }),
-    ...(arrays.sampleWeight === undefined ? {} : { sampleWeight: mapNested(arrays.sampleWeight, map) }),
-  };
 }
 
 function disposeTensors(item: unknown): void {

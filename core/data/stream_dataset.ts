@@ -6,6 +6,7 @@
 import type { Arrays, Batch, Dataset, Feed, HostArray, Position, Shard } from "../batch.ts";
 import { mapNested } from "../nested.ts";
 import { sliceRows } from "./host_array.ts";
+import { mapArrays } from "./map_arrays.ts";
 import { shardRange, WHOLE } from "./shard.ts";
 
 /** Opens one pass over the data; `undefined` when they can be read only once, and have been. */
@@ -119,16 +120,7 @@ function cut(arrays: Arrays<HostArray>, shard: Shard): Batch {
   }
   const [from, to] = shardRange(globalRows, shard);
   if (from === 0 && to === globalRows) return { rows: to, globalRows, arrays };
-  const part = (array: HostArray): HostArray => sliceRows(array, from, to);
-  return {
-    rows: to - from,
-    globalRows,
-    arrays: {
-      x: mapNested(arrays.x, part),
-      ...(arrays.y === undefined ? {} : { y: mapNested(arrays.y, part) }),
-      ...(arrays.sampleWeight === undefined ? {} : { sampleWeight: mapNested(arrays.sampleWeight, part) }),
-    },
-  };
+  return { rows: to - from, globalRows, arrays: mapArrays(arrays, (array) => sliceRows(array, from, to)) };
 }
 
 /**

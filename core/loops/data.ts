@@ -43,7 +43,6 @@ export async function fitData(
   const validation = validationData === undefined ? undefined : await evaluationData(
     untuple(validationData),
     options.validationBatchSize ?? batchSize,
-    warn,
     "validationData",
   );
   if (validation === undefined && validationSplit === 0) {
@@ -60,7 +59,7 @@ export async function fitData(
       );
     }
     if (shuffle === true || shuffle === "batch") warn("`shuffle` is ignored for data that come in batches.");
-    const train = streamDataset(data, { ...(batchSize === undefined ? {} : { batchSize }), ...weights, warn });
+    const train = streamDataset(data, { ...(batchSize === undefined ? {} : { batchSize }), ...weights });
     return { train, ...(validation === undefined ? {} : { validation }) };
   }
   const all = await loadArrays(data, "the training data");
@@ -72,11 +71,10 @@ export async function fitData(
     shuffle: shuffle ?? true,
     key,
     ...weights,
-    warn,
   });
   const size = options.validationBatchSize ?? batchSize;
   const split = sets.validation &&
-    arrayDataset(sets.validation, { ...(size === undefined ? {} : { batchSize: size }), warn });
+    arrayDataset(sets.validation, { ...(size === undefined ? {} : { batchSize: size }) });
   const chosen = validation ?? split;
   return { train, ...(chosen === undefined ? {} : { validation: chosen }) };
 }
@@ -109,11 +107,10 @@ function splitArrays(all: LoadedArrays, split: number): { train: LoadedArrays; v
 export async function evaluationData(
   data: DataSource,
   batchSize: number | undefined,
-  warn: (message: string) => void,
   what: string,
 ): Promise<Dataset> {
   if (isArraySource(data)) {
-    return arrayDataset(await loadArrays(data, what), { ...(batchSize === undefined ? {} : { batchSize }), warn });
+    return arrayDataset(await loadArrays(data, what), { ...(batchSize === undefined ? {} : { batchSize }) });
   }
-  return streamDataset(data, { warn });
+  return streamDataset(data, {});
 }

@@ -20,7 +20,7 @@ export async function startLook(
   checkOptions(action, options);
   options.signal?.throwIfAborted();
   const warn = warnOnce();
-  const set = await evaluationData(data, options.batchSize, warn, `the data to ${action}`);
+  const set = await evaluationData(data, options.batchSize, `the data to ${action}`);
   const run = await startRun(trainee, {
     kind: action === "evaluate" ? "test" : "predict",
     data: set,

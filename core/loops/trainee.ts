@@ -13,7 +13,6 @@ import type { Plan, Run, Strategy } from "../strategy.ts";
 
 /** A model, as loops see it. */
 export interface Trainee {
-  readonly name: string;
   readonly strategy: Strategy;
   readonly registry: Registry;
   readonly executor: Executor;

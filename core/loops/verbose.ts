@@ -21,7 +21,6 @@ export function resolveVerbose(verbose: Verbose = "auto"): 0 | 1 | 2 {
 /** Callbacks of a run, and whether one of them asked it to stop. */
 export interface RunCallbacks {
   readonly list: CallbackList;
-  readonly context: CallbackContext;
   /** Whether a callback called `stop()`. */
   stopped(): boolean;
 }
@@ -41,23 +40,20 @@ export function runCallbacks(
       }; expected a list of callbacks, such as [earlyStopping()] or [{ onEpochEnd() { … } }].`,
     );
   }
+  const { chief, choice } = trainee.strategy;
   let stopped = false;
   const context: CallbackContext = {
     model: trainee.callbackModel,
     params,
-    chief: trainee.strategy.chief,
+    chief,
     stop: () => {
       stopped = true;
     },
   };
-  const { chief, choice } = trainee.strategy;
   if (params.verbose !== 0 && chief && choice !== undefined) announce(choice);
-  const progress = params.verbose !== 0 && trainee.strategy.chief
-    ? [trainee.registry.create("callbacks", "progbarLogger")]
-    : [];
+  const progress = params.verbose !== 0 && chief ? [trainee.registry.create("callbacks", "progbarLogger")] : [];
   return {
     list: new CallbackList([...callbacks, ...progress, ...last], context, warnAlways),
-    context,
     stopped: () => stopped,
   };
 }

@@ -9,7 +9,15 @@ import { isPlainObject, type Nested } from "../nested.ts";
 import { applyLoss } from "../reduce.ts";
 import type { Registry } from "../registry.ts";
 import { type Tensor, tf } from "../tf.ts";
-import { alignOptions, alignTensors, checkTargetShape, openShape, outputNames, variantByShape } from "./outputs.ts";
+import {
+  alignOptions,
+  alignSampleWeights,
+  alignTensors,
+  checkTargetShape,
+  openShape,
+  outputNames,
+  variantByShape,
+} from "./outputs.ts";
 import { getMask } from "./step_scope.ts";
 
 /** One loss: by name, as an object or as a function of `(yTrue, yPred)`. */
@@ -69,9 +77,7 @@ export class CompiledLoss {
     const names = outputNames(yPred, known);
     const predictions = alignTensors(yPred, names, "predictions");
     const targets = alignTensors(y, names, "targets y");
-    const weights = sampleWeight instanceof tf.Tensor
-      ? names.map(() => sampleWeight)
-      : alignTensors(sampleWeight, names, "sample weights");
+    const weights = alignSampleWeights(sampleWeight, names);
     const choices = isChoice(this.#spec)
       ? names.map(() => this.#spec as LossChoice)
       : alignOptions<LossChoice>(this.#spec, names, "`loss`", { exact: true });

@@ -10,9 +10,9 @@ import type { BoundMetric, HostMetric, Metric, MetricFunction } from "../metric.
 import { isPlainObject, mapNested } from "../nested.ts";
 import { applyMask } from "../reduce.ts";
 import type { Registry } from "../registry.ts";
-import { formatShape, type Tensor, tf } from "../tf.ts";
+import { formatShape, type Tensor } from "../tf.ts";
 import { isCrossentropy } from "./compiled_loss.ts";
-import { alignOptions, alignTensors, openShape, outputNames, variantByShape } from "./outputs.ts";
+import { alignOptions, alignSampleWeights, alignTensors, openShape, outputNames, variantByShape } from "./outputs.ts";
 import { getMask, type Prediction } from "./step_scope.ts";
 
 /** One metric: by name, as an object or as a function of `(yTrue, yPred)`. */
@@ -163,9 +163,7 @@ export class CompiledMetrics {
     const names = outputNames(yPred, known);
     const predictions = alignTensors(yPred, names, "predictions");
     const targets = alignTensors(y, names, "targets y");
-    const weights = sampleWeight instanceof tf.Tensor
-      ? names.map(() => sampleWeight)
-      : alignTensors(sampleWeight, names, "sample weights");
+    const weights = alignSampleWeights(sampleWeight, names);
     return entries.map(({ name, bound, output, weighted }) => {
       const prediction = predictions[output]!;
       const weight = weighted ? weights[output] : undefined;

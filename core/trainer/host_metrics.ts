@@ -7,9 +7,9 @@ import type { HostArray } from "../batch.ts";
 import { concatRows } from "../data/host_array.ts";
 import type { Nested } from "../nested.ts";
 import type { Logs } from "../step.ts";
-import { type Tensor, tf } from "../tf.ts";
+import type { Tensor } from "../tf.ts";
 import type { HostEntry } from "./compiled_metrics.ts";
-import { alignTensors, outputNames } from "./outputs.ts";
+import { alignSampleWeights, alignTensors, outputNames } from "./outputs.ts";
 import type { Prediction } from "./step_scope.ts";
 
 type Part = "yTrue" | "yPred" | "sampleWeight";
@@ -23,9 +23,7 @@ export function hostOutputs(
   known: readonly string[] | undefined,
 ): Readonly<Record<string, Tensor>> {
   const names = outputNames(yPred, known);
-  const weights = sampleWeight instanceof tf.Tensor
-    ? names.map(() => sampleWeight)
-    : alignTensors(sampleWeight, names, "sample weights");
+  const weights = alignSampleWeights(sampleWeight, names);
   const parts: Readonly<Record<Part, readonly (Tensor | undefined)[]>> = {
     yTrue: alignTensors(y, names, "targets y"),
     yPred: alignTensors(yPred, names, "predictions"),

@@ -64,6 +64,14 @@ export function checkOutputs(outputs: Nested<Tensor>, model: string): Nested<Ten
   return outputs;
 }
 
+/** Sample weights in the order of the outputs: one tensor serves all of them. */
+export function alignSampleWeights(
+  weights: Nested<Tensor> | undefined,
+  names: readonly string[],
+): readonly (Tensor | undefined)[] {
+  return weights instanceof tf.Tensor ? names.map(() => weights) : alignTensors(weights, names, "sample weights");
+}
+
 /** Options by output: one for all, a list, or by name. `isOne` tells a single option from a list or dict of them. */
 export type PerOutput<T> = T | readonly (T | null)[] | { readonly [name: string]: T | null };
 

@@ -5,6 +5,7 @@
  */
 import type { Batch, HostArray, TensorBatch } from "../../core/batch.ts";
 import { batchToTensors } from "../../core/data/batch_tensors.ts";
+import { mapArrays } from "../../core/data/map_arrays.ts";
 import type { Device } from "../../core/device.ts";
 import type { Exchange, Executor, Program, ProgramRun } from "../../core/executor.ts";
 import { leaves, mapNested, type Nested, packLike } from "../../core/nested.ts";
@@ -258,10 +259,6 @@ function oneRow(batch: Batch): Batch {
   return {
     rows: 1,
     globalRows: batch.globalRows,
-    arrays: {
-      x: mapNested(arrays.x, zero),
-      ...(arrays.y === undefined ? {} : { y: mapNested(arrays.y, zero) }),
-      ...(arrays.sampleWeight === undefined ? {} : { sampleWeight: mapNested(arrays.sampleWeight, zero) }),
-    },
+    arrays: mapArrays(arrays, zero),
   };
 }
