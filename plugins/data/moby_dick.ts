@@ -22,7 +22,7 @@ export interface Chapter {
  *
  * @returns Etymology, extracts, 135 chapters and the epilogue, in the order of the book.
  *
- * ```ts
+ * ```ts ignore
  * import { mobyDick } from "@stride/stride/data";
  * import { assert } from "@std/assert";
  *

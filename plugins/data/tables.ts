@@ -51,7 +51,7 @@ export interface Penguin {
  *
  * Source: StatLib; UCI Machine Learning Repository, "Auto MPG".
  *
- * ```ts
+ * ```ts ignore
  * import { cars, tableToArrays } from "@stride/stride/data";
  * import { assertEquals } from "@std/assert";
  *
@@ -80,7 +80,7 @@ export async function cars(): Promise<readonly Car[]> {
  *
  * Source: Horst, Hill, Gorman, "palmerpenguins", https://allisonhorst.github.io/palmerpenguins.
  *
- * ```ts
+ * ```ts ignore
  * import { penguins } from "@stride/stride/data";
  * import { assertEquals } from "@std/assert";
  *

@@ -1,5 +1,6 @@
 /**
  * Tests of the ready data sets whose packages are not in the lock file; `data_test.ts` runs them in a process of its own.
+ * Their examples are marked `ignore` for the same reason: running them would write the packages into the lock file.
  *
  * @module
  */
