@@ -15,8 +15,16 @@ import { oneDevice } from "@stride/stride/strategies";
 const args = parseArgs(Deno.args, {
   string: ["epochs", "batch-size", "device", "executor", "seed", "plugin", "callback", "metric", "strategy"],
   collect: ["plugin", "callback", "metric"],
-  default: { epochs: "5", "batch-size": "128", device: "auto", executor: "auto" },
+  default: { epochs: "5", "batch-size": "128", executor: "auto" },
+  unknown: (option) => {
+    console.error(`Unknown option ${option}. The first lines of examples/mnist.ts name them all.`);
+    Deno.exit(2);
+  },
 });
+if (args.strategy && args.device) {
+  console.error("A strategy brings its own device: give --strategy or --device, not both.");
+  Deno.exit(2);
+}
 if (args.seed !== undefined) setRandomSeed(Number(args.seed));
 
 const { Model, registry } = await loadPlugins(args.plugin);
@@ -32,7 +40,9 @@ class Perceptron extends Model {
   }
 }
 
-const strategy = args.strategy ? registry.create("strategies", args.strategy) : oneDevice({ device: args.device });
+const strategy = args.strategy
+  ? registry.create("strategies", args.strategy)
+  : oneDevice({ device: args.device ?? "auto" });
 const model = strategy.scope(() => new Perceptron());
 model.compile({
   optimizer: "adam",
