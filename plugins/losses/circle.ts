@@ -27,6 +27,19 @@ export interface CircleOptions extends LossOptions {
  *
  * Takes class numbers `[batch]` and unit vectors `[batch, dimensions]`. Samples whose loss is 0, such as those without
  * another of their class, do not count in the mean. Pairs never cross batches or replicas.
+ *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { circle } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const classes = tf.tensor1d([0, 0, 1], "int32");
+ * const vectors = tf.tensor2d([[1, 0], [0, 1], [1, 0]]);
+ * const [confused, apart, alone] = await circle().values(classes, vectors).data();
+ * assertAlmostEquals(confused!, 80 * (1.4 * 0.6 + 1.4 * 0.6), 1e-3);
+ * assertAlmostEquals(apart!, 80 * (1.4 * 0.6 - 0.4 * 0.4), 1e-3);
+ * assertAlmostEquals(alone!, 0);
+ * ```
  */
 export function circle(options: CircleOptions = {}): Loss {
   const { gamma = 80, margin = 0.4, removeDiagonal = true } = options;

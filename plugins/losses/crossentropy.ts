@@ -15,6 +15,16 @@ export type CrossentropyLossOptions = LossOptions & values.CrossentropyOptions;
 /**
  * Crossentropy of yes-or-no targets. Keras: `BinaryCrossentropy`.
  *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { binaryCrossentropy } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const loss = binaryCrossentropy();
+ * const [value] = await loss.values(tf.tensor2d([[1, 0]]), tf.tensor2d([[0.5, 0.75]])).data();
+ * assertAlmostEquals(value!, (Math.log(2) + Math.log(4)) / 2, 1e-5);
+ * ```
+ *
  * @throws {RangeError} If `labelSmoothing` is not between 0 and 1.
  */
 export function binaryCrossentropy(options: CrossentropyLossOptions = {}): Loss {
@@ -27,6 +37,16 @@ export function binaryCrossentropy(options: CrossentropyLossOptions = {}): Loss 
 
 /**
  * Crossentropy of one-hot targets, or of distributions. Keras: `CategoricalCrossentropy`.
+ *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { categoricalCrossentropy } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const loss = categoricalCrossentropy();
+ * const [value] = await loss.values(tf.tensor2d([[1, 0, 0]]), tf.tensor2d([[0.25, 0.5, 0.25]])).data();
+ * assertAlmostEquals(value!, Math.log(4), 1e-5);
+ * ```
  *
  * @throws {RangeError} If `labelSmoothing` is not between 0 and 1.
  */
@@ -64,7 +84,19 @@ export function sparseCategoricalCrossentropy(options: SparseCrossentropyLossOpt
   });
 }
 
-/** The Kullback-Leibler divergence of the prediction from the target. Keras: `KLDivergence`. */
+/**
+ * The Kullback-Leibler divergence of the prediction from the target. Keras: `KLDivergence`.
+ *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { klDivergence } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const loss = klDivergence();
+ * const [value] = await loss.values(tf.tensor2d([[0.5, 0.5]]), tf.tensor2d([[0.25, 0.75]])).data();
+ * assertAlmostEquals(value!, (Math.log(0.5 / 0.25) + Math.log(0.5 / 0.75)) / 2, 1e-5);
+ * ```
+ */
 export function klDivergence(options: LossOptions = {}): Loss {
   return defineLoss("kl_divergence", options, { values: values.klDivergence });
 }
@@ -78,6 +110,16 @@ export interface GeneralizedCrossentropyOptions extends LossOptions {
 /**
  * `(1 - p^q) / q` for the probability p of the right class number: crossentropy that forgives wrong labels.
  * Keras: `CategoricalGeneralizedCrossEntropy`.
+ *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { categoricalGeneralizedCrossEntropy } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const loss = categoricalGeneralizedCrossEntropy({ q: 0.5 });
+ * const [value] = await loss.values(tf.tensor1d([1], "int32"), tf.tensor2d([[0.75, 0.25]])).data();
+ * assertAlmostEquals(value!, (1 - Math.sqrt(0.25)) / 0.5, 1e-5);
+ * ```
  *
  * @throws {RangeError} If `q` is not between 0 and 1.
  */

@@ -19,6 +19,17 @@ const LOG_ZERO = -1e5;
  *
  * Takes class numbers `[batch, labels]` and logits `[batch, steps, classes]`; gives `[batch]`.
  * Source: Graves et al. 2006, Connectionist Temporal Classification.
+ *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { ctc } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * // Of the four paths of equal probability, three spell the label: 1 1, 1 blank, blank 1.
+ * const logits = tf.zeros([1, 2, 2]);
+ * const [value] = await ctc().values(tf.tensor2d([[1]], [1, 1], "int32"), logits).data();
+ * assertAlmostEquals(value!, -Math.log(3 / 4), 1e-5);
+ * ```
  */
 export function ctc(options: LossOptions = {}): Loss {
   return defineLoss("ctc", options, { values: ctcValues, ownTargetShape: true });

@@ -35,6 +35,17 @@ export interface BinaryFocalOptions extends FocalOptions {
  * Binary crossentropy times `(1 - p)^gamma`, p being the probability of what is right.
  * Keras: `BinaryFocalCrossentropy`.
  *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { binaryFocalCrossentropy } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const loss = binaryFocalCrossentropy({ gamma: 2 });
+ * const [unsure, wrong] = await loss.values(tf.tensor2d([[1], [0]]), tf.tensor2d([[0.5], [0.75]])).data();
+ * assertAlmostEquals(unsure!, 0.5 ** 2 * Math.log(2), 1e-5);
+ * assertAlmostEquals(wrong!, 0.75 ** 2 * Math.log(4), 1e-5);
+ * ```
+ *
  * @throws {RangeError} If `gamma` is negative, or `labelSmoothing` not between 0 and 1.
  */
 export function binaryFocalCrossentropy(options: BinaryFocalOptions = {}): Loss {
@@ -59,6 +70,16 @@ export function binaryFocalCrossentropy(options: BinaryFocalOptions = {}): Loss 
 
 /**
  * Categorical crossentropy with each class's term times `alpha (1 - p)^gamma`. Keras: `CategoricalFocalCrossentropy`.
+ *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { categoricalFocalCrossentropy } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const loss = categoricalFocalCrossentropy({ gamma: 2, alpha: 0.25 });
+ * const [value] = await loss.values(tf.tensor2d([[0, 1, 0]]), tf.tensor2d([[0.25, 0.5, 0.25]])).data();
+ * assertAlmostEquals(value!, 0.25 * 0.5 ** 2 * Math.log(2), 1e-5);
+ * ```
  *
  * @throws {RangeError} If `gamma` is negative, or `labelSmoothing` not between 0 and 1.
  */

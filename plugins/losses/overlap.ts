@@ -18,7 +18,19 @@ export interface DiceOptions extends LossOptions {
   readonly axis?: number | readonly number[];
 }
 
-/** One less the Dice coefficient: twice the overlap over the sum of both areas. Keras: `Dice`. */
+/**
+ * One less the Dice coefficient: twice the overlap over the sum of both areas. Keras: `Dice`.
+ *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { dice } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const loss = dice({ axis: 1 });
+ * const [value] = await loss.values(tf.tensor2d([[1, 1, 0, 0]]), tf.tensor2d([[1, 0, 0, 0]])).data();
+ * assertAlmostEquals(value!, 1 - 2 * 1 / (2 + 1), 1e-5);
+ * ```
+ */
 export function dice(options: DiceOptions = {}): Loss {
   const axis = axes(options.axis);
   return defineLoss("dice", options, {
@@ -43,6 +55,18 @@ export interface TverskyOptions extends DiceOptions {
  * One less the Tversky index: the Dice loss with weights for both kinds of errors. Keras: `Tversky`.
  *
  * `alpha` and `beta` mean what they do in Keras 3.15, whose documentation has them the other way round.
+ *
+ * ```ts
+ * import { tf } from "@stride/stride";
+ * import { tversky } from "@stride/stride/losses";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const loss = tversky({ alpha: 1, beta: 0.25, axis: 1 });
+ * const values = loss.values(tf.tensor2d([[1, 1, 0], [1, 0, 0]]), tf.tensor2d([[1, 0, 0], [1, 1, 0]]));
+ * const [missed, wrong] = await values.data();
+ * assertAlmostEquals(missed!, 1 - 1 / (1 + 1), 1e-5);
+ * assertAlmostEquals(wrong!, 1 - 1 / (1 + 0.25), 1e-5);
+ * ```
  */
 export function tversky(options: TverskyOptions = {}): Loss {
   const { alpha = 0.5, beta = 0.5 } = options;

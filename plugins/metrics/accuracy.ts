@@ -15,6 +15,16 @@ import { align, checkOption, type MetricOptions } from "./define.ts";
  * How often predictions equal targets exactly. Keras: `Accuracy`.
  *
  * Not what the name "accuracy" stands for in `compile`: that is the one of the following that fits the shapes.
+ *
+ * ```ts
+ * import { accuracy } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = accuracy().build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([1, 2, 3, 4]), tf.tensor1d([0, 2, 3, 4])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.75);
+ * ```
  */
 export function accuracy({ name = "accuracy" }: MetricOptions = {}): Metric {
   return meanMetric(name, (yTrue, yPred) => matches(...align(yTrue, yPred)), { direction: "max" });
@@ -26,7 +36,19 @@ export interface BinaryAccuracyOptions extends MetricOptions {
   readonly threshold?: number;
 }
 
-/** How often 0 or 1 is predicted rightly. Keras: `BinaryAccuracy`. */
+/**
+ * How often 0 or 1 is predicted rightly. Keras: `BinaryAccuracy`.
+ *
+ * ```ts
+ * import { binaryAccuracy } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = binaryAccuracy({ threshold: 0.6 }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 0, 1, 1]), tf.tensor1d([0.2, 0.55, 0.7, 0.3])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.75);
+ * ```
+ */
 export function binaryAccuracy({ name = "binary_accuracy", threshold = 0.5 }: BinaryAccuracyOptions = {}): Metric {
   return meanMetric(name, (yTrue, yPred) => {
     const [target, prediction] = align(yTrue, yPred);
@@ -34,12 +56,40 @@ export function binaryAccuracy({ name = "binary_accuracy", threshold = 0.5 }: Bi
   }, { direction: "max" });
 }
 
-/** How often the class with the largest prediction is that of the one-hot target. Keras: `CategoricalAccuracy`. */
+/**
+ * How often the class with the largest prediction is that of the one-hot target. Keras: `CategoricalAccuracy`.
+ *
+ * ```ts
+ * import { categoricalAccuracy } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yTrue = tf.tensor2d([[0, 0, 1], [0, 1, 0]]);
+ * const yPred = tf.tensor2d([[0.1, 0.6, 0.3], [0.2, 0.7, 0.1]]);
+ * const metric = categoricalAccuracy().build([null, 3], [null, 3]);
+ * const sums = await metric.update(yTrue, yPred).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.5);
+ * ```
+ */
 export function categoricalAccuracy({ name = "categorical_accuracy" }: MetricOptions = {}): Metric {
   return meanMetric(name, (yTrue, yPred) => matches(tf.argMax(yTrue, -1), tf.argMax(yPred, -1)), { direction: "max" });
 }
 
-/** How often the class with the largest prediction is the target. Keras: `SparseCategoricalAccuracy`. */
+/**
+ * How often the class with the largest prediction is the target. Keras: `SparseCategoricalAccuracy`.
+ *
+ * ```ts
+ * import { sparseCategoricalAccuracy } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yPred = tf.tensor2d([[0.1, 0.6, 0.3], [0.2, 0.7, 0.1]]);
+ * const sampleWeight = tf.tensor1d([1, 3]);
+ * const metric = sparseCategoricalAccuracy().build([null], [null, 3]);
+ * const sums = await metric.update(tf.tensor1d([2, 1]), yPred, sampleWeight).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.75);
+ * ```
+ */
 export function sparseCategoricalAccuracy({ name = "sparse_categorical_accuracy" }: MetricOptions = {}): Metric {
   return meanMetric(name, (yTrue, yPred) => {
     const labels = classNumbers("sparse categorical accuracy", yTrue, yPred);
@@ -62,6 +112,18 @@ export interface SparseTopKOptions extends TopKOptions {
 /**
  * How often the class of the one-hot target is among the k best. Keras: `TopKCategoricalAccuracy`.
  *
+ * ```ts
+ * import { topKCategoricalAccuracy } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yTrue = tf.tensor2d([[0, 0, 1], [0, 0, 1]]);
+ * const yPred = tf.tensor2d([[0.1, 0.6, 0.3], [0.2, 0.7, 0.1]]);
+ * const metric = topKCategoricalAccuracy({ k: 2 }).build([null, 3], [null, 3]);
+ * const sums = await metric.update(yTrue, yPred).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.5);
+ * ```
+ *
  * @throws {RangeError} If `k` is not a positive integer.
  */
 export function topKCategoricalAccuracy({ name = "top_k_categorical_accuracy", k = 5 }: TopKOptions = {}): Metric {
@@ -71,6 +133,16 @@ export function topKCategoricalAccuracy({ name = "top_k_categorical_accuracy", k
 
 /**
  * How often the target is among the k best classes. Keras: `SparseTopKCategoricalAccuracy`.
+ *
+ * ```ts
+ * import { sparseTopKCategoricalAccuracy } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = sparseTopKCategoricalAccuracy({ k: 2, fromSortedIds: true }).build([null], [null, 3]);
+ * const sums = await metric.update(tf.tensor1d([2, 2]), tf.tensor2d([[4, 2, 0], [1, 3, 2]])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.5);
+ * ```
  *
  * @throws {RangeError} If `k` is not a positive integer.
  */

@@ -23,22 +23,71 @@ export interface PrecisionOptions extends CountOptions {
   readonly classId?: number;
 }
 
-/** The weight of positives predicted as such. Keras: `TruePositives`. */
+/**
+ * The weight of positives predicted as such. Keras: `TruePositives`.
+ *
+ * ```ts
+ * import { truePositives } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = truePositives({ thresholds: [0.5, 0.75] }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 1, 1, 1]), tf.tensor1d([0.9, 0.2, 0.8, 0.7])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), { "true_positives_0.5": 2, "true_positives_0.75": 1 });
+ * ```
+ */
 export function truePositives(options: CountOptions = {}): Metric {
   return countMetric("true_positives", "max", options, (counts, at) => counts.truePositives[at] as number);
 }
 
-/** The weight of negatives predicted as positive. Keras: `FalsePositives`. */
+/**
+ * The weight of negatives predicted as positive. Keras: `FalsePositives`.
+ *
+ * ```ts
+ * import { falsePositives } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sampleWeight = tf.tensor1d([1, 3, 1]);
+ * const metric = falsePositives().build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 0, 1]), tf.tensor1d([0.2, 0.9, 0.8]), sampleWeight).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 3);
+ * ```
+ */
 export function falsePositives(options: CountOptions = {}): Metric {
   return countMetric("false_positives", "min", options, (counts, at) => counts.falsePositives[at] as number);
 }
 
-/** The weight of negatives predicted as such. Keras: `TrueNegatives`. */
+/**
+ * The weight of negatives predicted as such. Keras: `TrueNegatives`.
+ *
+ * ```ts
+ * import { trueNegatives } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = trueNegatives().build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 0, 0, 1]), tf.tensor1d([0.2, 0.4, 0.9, 0.1])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 2);
+ * ```
+ */
 export function trueNegatives(options: CountOptions = {}): Metric {
   return countMetric("true_negatives", "max", options, (counts, at) => counts.trueNegatives[at] as number);
 }
 
-/** The weight of positives predicted as negative. Keras: `FalseNegatives`. */
+/**
+ * The weight of positives predicted as negative. Keras: `FalseNegatives`.
+ *
+ * ```ts
+ * import { falseNegatives } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = falseNegatives({ thresholds: 0.3 }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([1, 1, 1, 0]), tf.tensor1d([0.2, 0.9, 0.4, 0.1])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 1);
+ * ```
+ */
 export function falseNegatives(options: CountOptions = {}): Metric {
   return countMetric("false_negatives", "min", options, (counts, at) => counts.falseNegatives[at] as number);
 }
@@ -70,6 +119,16 @@ export function precision(options: PrecisionOptions = {}): Metric {
 
 /**
  * Which part of the positives was predicted as such. Keras: `Recall`.
+ *
+ * ```ts
+ * import { recall } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = recall().build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 1, 1, 1, 1]), tf.tensor1d([0.9, 0.2, 0.3, 0.8, 0.4])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.25);
+ * ```
  *
  * @throws {RangeError} If an option is out of range.
  */

@@ -19,6 +19,18 @@ export interface CorrelationOptions extends MetricOptions {
 /**
  * The mean over samples of the correlation along an axis; NaN where target or prediction is constant along it.
  * Keras: `PearsonCorrelation`.
+ *
+ * ```ts
+ * import { pearsonCorrelation } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const yTrue = tf.tensor2d([[1, 2, 3], [1, 2, 3]]);
+ * const yPred = tf.tensor2d([[2, 4, 6], [1, 3, 2]]);
+ * const metric = pearsonCorrelation().build([null, 3], [null, 3]);
+ * const sums = await metric.update(yTrue, yPred).data();
+ * assertAlmostEquals(metric.result(Float64Array.from(sums)) as number, (1 + 0.5) / 2, 1e-6);
+ * ```
  */
 export function pearsonCorrelation({ name = "pearson_correlation", axis = -1 }: CorrelationOptions = {}): Metric {
   return meanMetric(name, (yTrue, yPred) => {
@@ -31,6 +43,16 @@ export function pearsonCorrelation({ name = "pearson_correlation", axis = -1 }: 
 /**
  * The mean over samples of the correlation along an axis, lowered by differences in mean and spread.
  * Keras: `ConcordanceCorrelation`.
+ *
+ * ```ts
+ * import { concordanceCorrelation } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const metric = concordanceCorrelation().build([null, 3], [null, 3]);
+ * const sums = await metric.update(tf.tensor2d([[1, 2, 3]]), tf.tensor2d([[2, 3, 4]])).data();
+ * assertAlmostEquals(metric.result(Float64Array.from(sums)) as number, 4 / 7, 1e-6);
+ * ```
  */
 export function concordanceCorrelation(
   { name = "concordance_correlation", axis = -1 }: CorrelationOptions = {},

@@ -31,6 +31,20 @@ export interface FBetaScoreOptions extends F1ScoreOptions {
 /**
  * The harmonic mean of precision and recall, of classes `[batch, classes]`. Keras: `F1Score`.
  *
+ * ```ts
+ * import { f1Score } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const yTrue = tf.tensor2d([[1, 0], [1, 0], [0, 1], [0, 1]]);
+ * const yPred = tf.tensor2d([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]);
+ * const metric = f1Score().build([null, 2], [null, 2]);
+ * const sums = await metric.update(yTrue, yPred).data();
+ * const scores = metric.result(Float64Array.from(sums)) as Record<string, number>;
+ * assertAlmostEquals(scores.f1_score_0!, 2 / 3, 1e-6);
+ * assertAlmostEquals(scores.f1_score_1!, 0.8, 1e-6);
+ * ```
+ *
  * @throws {RangeError} If an option is out of range.
  */
 export function f1Score({ name = "f1_score", ...options }: F1ScoreOptions = {}): Metric {
@@ -39,6 +53,16 @@ export function f1Score({ name = "f1_score", ...options }: F1ScoreOptions = {}):
 
 /**
  * The weighted harmonic mean of precision and recall, of classes `[batch, classes]`. Keras: `FBetaScore`.
+ *
+ * ```ts
+ * import { fBetaScore } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const metric = fBetaScore({ beta: 2, threshold: 0.5 }).build([null, 1], [null, 1]);
+ * const sums = await metric.update(tf.tensor2d([[1], [1], [0]]), tf.tensor2d([[0.9], [0.2], [0.1]])).data();
+ * assertAlmostEquals(metric.result(Float64Array.from(sums)) as number, 5 / 9, 1e-6);
+ * ```
  *
  * @throws {RangeError} If an option is out of range.
  */

@@ -64,6 +64,16 @@ export interface BinaryIoUOptions extends MetricOptions {
 /**
  * The mean over some classes; those that never occur are left out. Keras: `IoU`.
  *
+ * ```ts
+ * import { iou } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = iou({ numClasses: 2, targetClassIds: [1] }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 0, 1, 1]), tf.tensor1d([0, 1, 0, 1])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 1 / 3);
+ * ```
+ *
  * @throws {RangeError} If an option is missing or out of range.
  */
 export function iou(options: IoUOptions): Metric {
@@ -72,6 +82,16 @@ export function iou(options: IoUOptions): Metric {
 
 /**
  * The mean over all classes; those that never occur are left out. Keras: `MeanIoU`.
+ *
+ * ```ts
+ * import { meanIoU } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const metric = meanIoU({ numClasses: 2, ignoreClass: 255 }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 0, 1, 1, 255]), tf.tensor1d([0, 1, 1, 1, 0])).data();
+ * assertAlmostEquals(metric.result(Float64Array.from(sums)) as number, (1 / 2 + 2 / 3) / 2, 1e-6);
+ * ```
  *
  * @throws {RangeError} If an option is missing or out of range.
  */
@@ -82,6 +102,18 @@ export function meanIoU(options: MeanIoUOptions): Metric {
 /**
  * The mean over some classes, of one-hot targets. Keras: `OneHotIoU`.
  *
+ * ```ts
+ * import { oneHotIoU } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yTrue = tf.tensor2d([[1, 0], [0, 1], [0, 1]]);
+ * const yPred = tf.tensor2d([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9]]);
+ * const metric = oneHotIoU({ numClasses: 2, targetClassIds: [1] }).build([null, 2], [null, 2]);
+ * const sums = await metric.update(yTrue, yPred).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.5);
+ * ```
+ *
  * @throws {RangeError} If an option is missing or out of range.
  */
 export function oneHotIoU(options: OneHotIoUOptions): Metric {
@@ -91,6 +123,18 @@ export function oneHotIoU(options: OneHotIoUOptions): Metric {
 /**
  * The mean over all classes, of one-hot targets. Keras: `OneHotMeanIoU`.
  *
+ * ```ts
+ * import { oneHotMeanIoU } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yTrue = tf.tensor2d([[1, 0, 0], [0, 1, 0], [0, 1, 0]]);
+ * const yPred = tf.tensor2d([[0.8, 0.2, 0], [0.6, 0.4, 0], [0.1, 0.9, 0]]);
+ * const metric = oneHotMeanIoU({ numClasses: 3 }).build([null, 3], [null, 3]);
+ * const sums = await metric.update(yTrue, yPred).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.5);
+ * ```
+ *
  * @throws {RangeError} If an option is missing or out of range.
  */
 export function oneHotMeanIoU(options: OneHotMeanIoUOptions): Metric {
@@ -99,6 +143,16 @@ export function oneHotMeanIoU(options: OneHotMeanIoUOptions): Metric {
 
 /**
  * The mean over the classes 0 and 1 of probabilities. Keras: `BinaryIoU`.
+ *
+ * ```ts
+ * import { binaryIoU } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = binaryIoU({ targetClassIds: [1], threshold: 0.3 }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 1, 1, 1]), tf.tensor1d([0.1, 0.2, 0.4, 0.7])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 2 / 3);
+ * ```
  *
  * @throws {RangeError} If an option is out of range.
  */

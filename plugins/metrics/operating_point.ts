@@ -50,6 +50,16 @@ const precisionRate: Rate = ({ truePositives: right, falsePositives: wrong }, at
 /**
  * The best sensitivity where the specificity is at least what is asked for. Keras: `SensitivityAtSpecificity`.
  *
+ * ```ts
+ * import { sensitivityAtSpecificity } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = sensitivityAtSpecificity({ specificity: 1 }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 0, 1, 1]), tf.tensor1d([0.1, 0.6, 0.4, 0.8])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 0.5);
+ * ```
+ *
  * @throws {RangeError} If an option is out of range.
  */
 export function sensitivityAtSpecificity(options: SensitivityAtSpecificityOptions): Metric {
@@ -59,6 +69,16 @@ export function sensitivityAtSpecificity(options: SensitivityAtSpecificityOption
 
 /**
  * The best specificity where the sensitivity is at least what is asked for. Keras: `SpecificityAtSensitivity`.
+ *
+ * ```ts
+ * import { specificityAtSensitivity } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = specificityAtSensitivity({ sensitivity: 1 }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 0, 0, 1, 1]), tf.tensor1d([0.1, 0.2, 0.6, 0.4, 0.8])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 2 / 3);
+ * ```
  *
  * @throws {RangeError} If an option is out of range.
  */
@@ -70,6 +90,16 @@ export function specificityAtSensitivity(options: SpecificityAtSensitivityOption
 /**
  * The best precision where the recall is at least what is asked for. Keras: `PrecisionAtRecall`.
  *
+ * ```ts
+ * import { precisionAtRecall } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = precisionAtRecall({ recall: 0.9 }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 0, 1, 1]), tf.tensor1d([0.1, 0.6, 0.4, 0.8])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 2 / 3);
+ * ```
+ *
  * @throws {RangeError} If an option is out of range.
  */
 export function precisionAtRecall(options: PrecisionAtRecallOptions): Metric {
@@ -79,6 +109,16 @@ export function precisionAtRecall(options: PrecisionAtRecallOptions): Metric {
 
 /**
  * The best recall where the precision is at least what is asked for. Keras: `RecallAtPrecision`.
+ *
+ * ```ts
+ * import { recallAtPrecision } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = recallAtPrecision({ precision: 0.9 }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([0, 1, 1, 1]), tf.tensor1d([0.5, 0.3, 0.7, 0.9])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 2 / 3);
+ * ```
  *
  * @throws {RangeError} If an option is out of range.
  */

@@ -28,6 +28,16 @@ export interface R2ScoreOptions extends MetricOptions {
  * sum and square sum as pairs of a rounded product and its rounding error. The adjusted score takes every output for an
  * observation, as Keras 3.15 does.
  *
+ * ```ts
+ * import { r2Score } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const metric = r2Score().build([null, 1], [null, 1]);
+ * const sums = await metric.update(tf.tensor2d([[1], [2], [3]]), tf.tensor2d([[1], [2], [4]])).data();
+ * assertAlmostEquals(metric.result(Float64Array.from(sums)) as number, 0.5, 1e-6);
+ * ```
+ *
  * @throws {RangeError} If an option is out of range.
  */
 export function r2Score(options: R2ScoreOptions = {}): Metric {

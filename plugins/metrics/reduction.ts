@@ -41,7 +41,20 @@ export function mean({ name = "mean", values = predictions, direction = "min" }:
   return meanMetric(name, values, { direction });
 }
 
-/** The weighted sum of values over all samples. Keras: `Sum`. */
+/**
+ * The weighted sum of values over all samples. Keras: `Sum`.
+ *
+ * ```ts
+ * import { sum } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const miss = (yTrue: tf.Tensor, yPred: tf.Tensor) => tf.cast(tf.notEqual(yTrue, yPred), "float32");
+ * const metric = sum({ name: "misses", values: miss }).build([null], [null]);
+ * const sums = await metric.update(tf.tensor1d([1, 2, 3]), tf.tensor1d([1, 4, 2])).data();
+ * assertEquals(metric.result(Float64Array.from(sums)), 2);
+ * ```
+ */
 export function sum({ name = "sum", values = predictions, direction = "min" }: ReductionOptions = {}): Metric {
   return reduction(name, direction, {
     size: 1,
@@ -52,7 +65,20 @@ export function sum({ name = "sum", values = predictions, direction = "min" }: R
   });
 }
 
-/** The largest value over all samples; those of weight 0 are left out. */
+/**
+ * The largest value over all samples; those of weight 0 are left out.
+ *
+ * ```ts
+ * import { max } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = (yTrue: tf.Tensor, yPred: tf.Tensor) => tf.abs(tf.sub(yTrue, yPred));
+ * const metric = max({ name: "worst", values: error }).build([null], [null]);
+ * const state = await metric.update(tf.tensor1d([1, 2, 3]), tf.tensor1d([1, 5, 2])).data();
+ * assertEquals(metric.result(Float64Array.from(state)), 3);
+ * ```
+ */
 export function max({ name = "max", values = predictions, direction = "min" }: ReductionOptions = {}): Metric {
   return reduction(name, direction, {
     size: 1,
@@ -62,7 +88,19 @@ export function max({ name = "max", values = predictions, direction = "min" }: R
   });
 }
 
-/** The smallest value over all samples; those of weight 0 are left out. */
+/**
+ * The smallest value over all samples; those of weight 0 are left out.
+ *
+ * ```ts
+ * import { min } from "@stride/stride/metrics";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metric = min().build([null], [null]);
+ * const state = await metric.update(tf.tensor1d([0, 0, 0]), tf.tensor1d([-5, 2, 3]), tf.tensor1d([0, 1, 1])).data();
+ * assertEquals(metric.result(Float64Array.from(state)), 2);
+ * ```
+ */
 export function min({ name = "min", values = predictions, direction = "max" }: ReductionOptions = {}): Metric {
   return reduction(name, direction, {
     size: 1,
