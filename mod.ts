@@ -101,7 +101,27 @@ export interface BuiltinNames {
   readonly executors: "auto" | "eager" | "trace" | (string & Record<never, never>);
 }
 
-/** A model with everything built in: extend it and override `call`, or make one of tfjs layers with `Model.from`. */
+/**
+ * A model with everything built in: extend it and override `call`, or make one of tfjs layers with `Model.from`.
+ *
+ * ```ts
+ * import { Model, tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Line extends Model {
+ *   #dense = tf.layers.dense({ units: 1, kernelInitializer: "ones", useBias: false });
+ *
+ *   override call(x: tf.Tensor): tf.Tensor {
+ *     return this.apply(this.#dense, x);
+ *   }
+ * }
+ *
+ * const model = new Line();
+ * model.compile({ loss: "mse" });
+ * const logs = await model.evaluate({ x: [[1, 2], [3, 4]], y: [[3], [5]] }, { verbose: 0 });
+ * assertEquals(logs.loss, 2);
+ * ```
+ */
 export class Model extends CoreModel {
   /** What names stand for: everything built in. */
   static override readonly registry: Registry = builtins;
@@ -157,6 +177,20 @@ export function stride(registry: Registry = builtins): Stride {
 /**
  * Loads plugins from URLs, as the command line names them, and adds them. A plugin's module exports it as `default`
  * or as `plugin`.
+ *
+ * ```ts
+ * import { loadPlugins } from "@stride/stride";
+ * import { assert } from "@std/assert";
+ *
+ * const source = `
+ *   import { tf } from "@stride/stride";
+ *   export default {
+ *     name: "example",
+ *     losses: { bias: () => ({ name: "bias", reduction: "mean", values: (y, p) => tf.mean(tf.sub(p, y), -1) }) },
+ *   };`;
+ * const { registry } = await loadPlugins([`data:text/javascript,${encodeURIComponent(source)}`]);
+ * assert(registry.names("losses").includes("bias"));
+ * ```
  *
  * @param urls Absolute URLs, or paths relative to the working directory.
  * @throws {TypeError} If a module has no plugin.

@@ -40,6 +40,18 @@ const SLOTS = 1024;
 /**
  * Trains on one device.
  *
+ * ```ts
+ * import { Model, tf } from "@stride/stride";
+ * import { oneDevice } from "@stride/stride/strategies";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const strategy = oneDevice({ device: "cpu" });
+ * const dense = tf.layers.dense({ units: 1, inputShape: [1], kernelInitializer: "zeros" });
+ * const model = strategy.scope(() => Model.from(tf.sequential({ layers: [dense] })));
+ * model.compile({ loss: "mse" });
+ * assertEquals((await model.evaluate({ x: [[1], [2]], y: [[1], [3]] }, { verbose: 0 })).loss, 5);
+ * ```
+ *
  * @throws {DeviceError} From fit, evaluate and predict, if a device asked for by name is not there.
  */
 export function oneDevice(options: OneDeviceOptions = {}): Strategy {

@@ -160,7 +160,19 @@ export interface StepGraph {
   readonly phases: readonly PhaseGraph[];
 }
 
-/** The shape and dtype of a value. */
+/**
+ * The shape and dtype of a value.
+ *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Graph, valueInfo } from "./mod.ts";
+ *
+ * const nodes: Graph["nodes"] = [
+ *   { kind: "variable", id: 0, path: "dense/kernel", outputs: [{ shape: [2, 3], dtype: "float32" }] },
+ * ];
+ * assertEquals(valueInfo({ nodes }, { node: 0, output: 0 }).shape, [2, 3]);
+ * ```
+ */
 export function valueInfo(graph: Pick<Graph, "nodes">, ref: ValueRef): ValueInfo {
   const info = graph.nodes[ref.node]?.outputs[ref.output];
   if (info === undefined) throw new RangeError(`Cannot find output ${ref.output} of node ${ref.node} in the graph.`);
@@ -169,6 +181,14 @@ export function valueInfo(graph: Pick<Graph, "nodes">, ref: ValueRef): ValueInfo
 
 /**
  * Replaces the leaves of a grouping whose leaves are plain objects, which `mapNested` would take for groups.
+ *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { isValueRef, mapLeaves } from "./mod.ts";
+ *
+ * const outputs = { mean: { node: 4, output: 0 }, variance: { node: 7, output: 1 } };
+ * assertEquals(mapLeaves(outputs, isValueRef, ({ node }) => node), { mean: 4, variance: 7 });
+ * ```
  *
  * @param isLeaf Tells a leaf from a group.
  */
@@ -182,12 +202,32 @@ export function mapLeaves<T extends object, U>(
   return Object.fromEntries(Object.entries(nested).map(([name, leaf], index) => [name, map(leaf as T, index)]));
 }
 
-/** Whether a value is a `ValueInfo`, rather than several by name. */
+/**
+ * Whether a value is a `ValueInfo`, rather than several by name.
+ *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { isValueInfo } from "./mod.ts";
+ *
+ * assertEquals(isValueInfo({ shape: [2], dtype: "float32" }), true);
+ * assertEquals(isValueInfo({ image: { shape: [2], dtype: "float32" } }), false);
+ * ```
+ */
 export function isValueInfo(value: object): value is ValueInfo {
   return "dtype" in value && typeof value.dtype === "string";
 }
 
-/** Whether a value is a `ValueRef`, rather than several by name. */
+/**
+ * Whether a value is a `ValueRef`, rather than several by name.
+ *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { isValueRef } from "./mod.ts";
+ *
+ * assertEquals(isValueRef({ node: 3, output: 0 }), true);
+ * assertEquals(isValueRef({ mean: { node: 3, output: 0 } }), false);
+ * ```
+ */
 export function isValueRef(value: object): value is ValueRef {
   return "node" in value && typeof value.node === "number";
 }

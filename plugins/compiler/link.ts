@@ -23,6 +23,32 @@ export interface LinkedGraph extends Graph {
  * A step as one graph: each phase's gradients go into its `apply`, and what one half writes the next ones read.
  * There is no exchange in it. Random streams go on counting from half to half.
  *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { formatGraph, linkStep } from "./mod.ts";
+ *
+ * const outputs = [{ shape: [2], dtype: "float32" }] as const;
+ * const value = { node: 0, output: 0 };
+ * const linked = linkStep({
+ *   kind: "train",
+ *   phases: [{
+ *     name: "train",
+ *     compute: {
+ *       nodes: [{ kind: "input", id: 0, group: "x", index: 0, outputs }],
+ *       writes: [],
+ *       streams: 0,
+ *       gradients: [value],
+ *     },
+ *     apply: {
+ *       nodes: [{ kind: "gradient", id: 0, index: 0, outputs }],
+ *       writes: [{ path: "bias", value }],
+ *       streams: 0,
+ *     },
+ *   }],
+ * });
+ * assertEquals(formatGraph(linked).split("\n"), ["%0 = input x[0] : float32[2]", "write bias <- %0"]);
+ * ```
+ *
  * @returns Nodes in order; the last value of each variable; of all phases the sums, in order, and the last outputs.
  */
 export function linkStep(step: StepGraph): LinkedGraph {

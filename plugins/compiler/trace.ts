@@ -104,6 +104,26 @@ export function traceStep(step: Step, signature: BatchSignature, options: TraceS
 /**
  * Traces one phase of a step, as `traceStep` does.
  *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Step, type Tensor, tf } from "@stride/stride/core";
+ * import { formatGraph, tracePhase } from "./mod.ts";
+ *
+ * await tf.setBackend("cpu");
+ * const step: Step = {
+ *   kind: "predict",
+ *   variables: [],
+ *   phases: [{ name: "predict", variables: [], compute: ({ x }) => ({ outputs: tf.neg(x as Tensor) }) }],
+ *   sums: [],
+ *   table: () => ({ columns: [], rows: [], first: 0, key: [0, 0] }),
+ *   advance: () => {},
+ *   decode: () => ({}),
+ * };
+ * const batch = { rows: 4, globalRows: 4, columns: [], arrays: { x: { shape: [4, 2], dtype: "float32" } } } as const;
+ * const { compute } = tracePhase(step, 0, batch);
+ * assertEquals(formatGraph(compute).split("\n")[1], "%1 = Neg(x: %0) : float32[4, 2]");
+ * ```
+ *
  * @throws {TraceError} As `traceStep` does.
  */
 export function tracePhase(

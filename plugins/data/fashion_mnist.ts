@@ -35,6 +35,15 @@ export const FASHION_MNIST_CLASSES: readonly string[] = [
  *
  * Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST", https://arxiv.org/abs/1708.07747.
  *
+ * ```ts ignore
+ * import { FASHION_MNIST_CLASSES, fashionMnist } from "@stride/stride/data";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { train, test } = await fashionMnist();
+ * assertEquals([train.x.shape, test.x.shape], [[60000, 28, 28], [10000, 28, 28]]);
+ * assertEquals(FASHION_MNIST_CLASSES[train.y.values[9]!], "Ankle boot");
+ * ```
+ *
  * @returns Arrays of the caller's; each call reads them anew.
  * @throws {Error} If the package can neither be found nor downloaded.
  */

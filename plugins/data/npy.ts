@@ -50,6 +50,18 @@ export async function readNpy(source: FileSource): Promise<HostArray> {
 /**
  * Reads the arrays that `numpy.savez` or `numpy.savez_compressed` wrote, by name.
  *
+ * ```ts
+ * import { readNpz } from "@stride/stride/data";
+ * import { assertEquals } from "@std/assert";
+ * import { zipSync } from "fflate";
+ *
+ * const encode = (text: string) => new TextEncoder().encode(text);
+ * const header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }";
+ * const bytes = new Uint8Array([0x93, ...encode("NUMPY"), 1, 0, header.length, 0, ...encode(header), 7, 8]);
+ * const { labels } = await readNpz(zipSync({ "labels.npy": bytes }));
+ * assertEquals(labels, { shape: [2], dtype: "uint8", values: new Uint8Array([7, 8]) });
+ * ```
+ *
  * @throws {TypeError} If it is no such file. And as `readNpy` does.
  */
 export async function readNpz(source: FileSource): Promise<Readonly<Record<string, HostArray>>> {

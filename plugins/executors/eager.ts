@@ -15,7 +15,20 @@ import { foldIn, hostRandomSource, withRandomSource } from "../../core/random.ts
 import type { PhaseOutput, Step, StepContext, StepTable, StepVariable } from "../../core/step.ts";
 import { type Tensor, tf } from "../../core/tf.ts";
 
-/** Runs steps eagerly on tfjs's backend of the device. Reads back once for each look, however many steps lie between. */
+/**
+ * Runs steps eagerly on tfjs's backend of the device. Reads back once for each look, however many steps lie between.
+ *
+ * ```ts
+ * import { Model, tf } from "@stride/stride";
+ * import { eager } from "@stride/stride/executors";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const dense = tf.layers.dense({ units: 1, inputShape: [1], kernelInitializer: "ones" });
+ * const model = Model.from(tf.sequential({ layers: [dense] }));
+ * model.compile({ loss: "mse", executor: eager() });
+ * assertEquals((await model.evaluate({ x: [[1], [2]], y: [[1], [4]] }, { verbose: 0 })).loss, 2);
+ * ```
+ */
 export function eager(): Executor {
   return {
     name: "eager",

@@ -117,7 +117,18 @@ export function activationFunction(name: ActivationName): (x: Tensor) => Tensor 
   return (x) => tf.tidy(() => compute(x));
 }
 
-/** The names of all activations. */
+/**
+ * The names of all activations.
+ *
+ * ```ts
+ * import { activationFunction, activationNames } from "@stride/stride/layers";
+ * import { tf } from "@stride/stride";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const atZero = activationNames().filter((name) => activationFunction(name)(tf.tensor1d([0])).dataSync()[0] === 0.5);
+ * assertEquals(atZero, ["hardSigmoid", "sigmoid", "sparseSigmoid"]);
+ * ```
+ */
 export function activationNames(): readonly ActivationName[] {
   return Object.keys(TABLE) as ActivationName[];
 }

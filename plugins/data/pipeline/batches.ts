@@ -20,6 +20,17 @@ import { skipStage, takeStage } from "./take_skip.ts";
  *
  * `open(shard, position)` goes on exactly as if nothing had happened in between: see each operator for how it gets
  * there, and what it asks of your functions. Every replica reads whole batches and keeps its part of each.
+ *
+ * ```ts
+ * import { type Batches, dataset } from "@stride/stride/data";
+ * import type { HostArray } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sizes = async (batches: Batches) => (await Array.fromAsync(batches)).map(({ x }) => (x as HostArray).shape[0]);
+ * const pairs = dataset({ x: [1, 2, 3, 4, 5] }).batch(2);
+ * assertEquals(pairs.repeat(2).batches, 6);
+ * assertEquals(await sizes(pairs.skip(1)), [2, 1]);
+ * ```
  */
 export class Batches<B extends Arrays<HostArray> = Arrays<HostArray>> implements Dataset {
   readonly #stage: Stage<B>;

@@ -23,6 +23,15 @@ import { zipStage } from "./zip.ts";
 /**
  * Samples on their way into batches. Immutable: every operator returns a new pipeline. A sample is computed when a
  * batch needs it; one that is skipped on the way to a position never is.
+ *
+ * ```ts
+ * import { dataset, type Samples } from "@stride/stride/data";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const squares: Samples<number> = dataset([1, 2, 3, 4, 5]).map((value) => value * value).skip(1);
+ * assertEquals(squares.size, 4);
+ * for await (const { x } of squares.batch(4)) assertEquals([...x.values], [4, 9, 16, 25]);
+ * ```
  */
 export class Samples<T> {
   readonly #stage: Stage<T>;
