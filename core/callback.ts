@@ -145,7 +145,18 @@ export interface Callback extends HookMethods {
   readonly state?: { save(): Json | Promise<Json>; load(value: Json): void };
 }
 
-/** The name of a callback for messages. */
+/**
+ * The name of a callback for messages.
+ *
+ * ```ts
+ * import { type Callback, callbackName } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Progress implements Callback {}
+ * assertEquals(callbackName(new Progress()), "Progress");
+ * assertEquals(callbackName({ onTrainEnd: () => {} }), "callback");
+ * ```
+ */
 export function callbackName(callback: Callback): string {
   return callback.name ?? (callback.constructor === Object ? "callback" : callback.constructor.name);
 }
@@ -178,7 +189,23 @@ function checkHooks(callback: Callback): void {
   }
 }
 
-/** Callbacks in order. Knows beforehand who listens to what, so that hooks nobody has cost nothing. */
+/**
+ * Callbacks in order. Knows beforehand who listens to what, so that hooks nobody has cost nothing.
+ *
+ * ```ts
+ * import { type CallbackContext, CallbackList } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const context = { chief: true, stop: () => {} } as CallbackContext;
+ * const epochs: number[] = [];
+ * const list = new CallbackList([
+ *   { onEpochBegin: ({ epoch }) => void epochs.push(epoch) },
+ *   { onEpochBegin: async ({ epoch }) => void epochs.push(await Promise.resolve(epoch + 100)) },
+ * ], context);
+ * await list.call("onEpochBegin", { epoch: 3 });
+ * assertEquals(epochs, [3, 103]);
+ * ```
+ */
 export class CallbackList {
   readonly #callbacks: readonly Callback[];
   readonly #context: CallbackContext;

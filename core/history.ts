@@ -6,7 +6,19 @@
 import type { Callback, RunParams } from "./callback.ts";
 import type { Logs } from "./step.ts";
 
-/** The values of every epoch, by name. */
+/**
+ * The values of every epoch, by name.
+ *
+ * ```ts
+ * import { History } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const history = new History({ epochs: 2, initialEpoch: 0, steps: undefined, verbose: 0 });
+ * history.onEpochEnd({ epoch: 0, logs: { loss: 2 } });
+ * history.onEpochEnd({ epoch: 1, logs: { loss: 1, val_loss: 3 } });
+ * assertEquals(history.history, { loss: [2, 1], val_loss: [3] });
+ * ```
+ */
 export class History implements Callback {
   readonly name: string = "history";
   /** Name → one value an epoch. Names that appear later have fewer values, as in Keras. */

@@ -23,6 +23,16 @@ export interface MeanMetricOptions {
  * Values of several axes are averaged within each sample first. A function that returns a scalar counts as one sample
  * a batch. The function must be one that can be traced. Source: keras/src/metrics/reduction_metrics.py.
  *
+ * ```ts
+ * import { meanMetric, tf } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rmse = meanMetric("rmse", (yTrue, yPred) => tf.squaredDifference(yTrue, yPred), { finish: Math.sqrt });
+ * const bound = rmse.build([null], [null]);
+ * const sums = await bound.update(tf.tensor1d([0, 0]), tf.tensor1d([1, 7])).data();
+ * assertEquals(bound.result(Float64Array.from(sums)), 5);
+ * ```
+ *
  * @param name The name under which it is reported.
  * @param values Values for each sample, `[batch, …]`.
  */

@@ -61,6 +61,21 @@ const owners = new WeakMap<Optimizer, Model>();
  *
  * Override `trainStep`, `testStep`, `predictStep`, `computeLoss`, `computeMetrics`, `applyGradients` or
  * `trainPhases` to change what a batch does; loops, callbacks and strategies stay the same.
+ *
+ * ```ts
+ * import { Model, type Tensor, tf } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Total extends Model {
+ *   readonly #dense = tf.layers.dense({ units: 1, useBias: false, kernelInitializer: "ones" });
+ *   override call(x: Tensor): Tensor {
+ *     return this.apply(this.#dense, x);
+ *   }
+ * }
+ * const model = new Total();
+ * model.build(tf.ones([1, 3]));
+ * assertEquals(await model.call(tf.tensor2d([[1, 2, 3]])).data(), Float32Array.of(6));
+ * ```
  */
 export class Model {
   /** What names stand for in models of this class. */

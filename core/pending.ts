@@ -10,7 +10,19 @@ export interface Pending<T> {
   read(): Promise<T>;
 }
 
-/** A pending value from a function that is called at the first read. */
+/**
+ * A pending value from a function that is called at the first read.
+ *
+ * ```ts
+ * import { pending } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let reads = 0;
+ * const loss = pending(() => Promise.resolve(++reads));
+ * assertEquals(reads, 0);
+ * assertEquals([await loss.read(), await loss.read()], [1, 1]);
+ * ```
+ */
 export function pending<T>(read: () => Promise<T>): Pending<T> {
   let value: Promise<T> | undefined;
   return { read: () => value ??= read() };

@@ -18,6 +18,15 @@ export type ReduceOperation = "sum" | "mean";
  * Reduces tensors over replicas. `axis: null` combines them elementwise; a number also reduces along that axis, where
  * a mean counts the true number of elements: `[0, 1]` and `[2]` have the mean 1.
  *
+ * ```ts
+ * import { reduceTensors, tf } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const values = [tf.tensor1d([0, 1]), tf.tensor1d([2])];
+ * assertEquals(await reduceTensors("mean", { values }, 0).data(), Float32Array.of(1));
+ * assertEquals(await reduceTensors("sum", { values }, 0).data(), Float32Array.of(3));
+ * ```
+ *
  * @returns A new tensor of the caller's.
  * @throws {TypeError} If there are no values.
  */

@@ -12,7 +12,17 @@ export type RandomKey = readonly [number, number];
 
 const ROTATIONS: readonly number[] = [13, 15, 26, 6, 17, 29, 16, 24];
 
-/** Threefry-2x32 with 20 rounds: two 32-bit words from a key and a counter. */
+/**
+ * Threefry-2x32 with 20 rounds: two 32-bit words from a key and a counter.
+ *
+ * ```ts
+ * import { threefry } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // A known answer of the authors' Random123 library.
+ * assertEquals(threefry([0, 0], 0, 0), [0x6b200159, 0x99ba4efe]);
+ * ```
+ */
 export function threefry(key: RandomKey, counter0: number, counter1: number): [number, number] {
   const k0 = key[0] | 0;
   const k1 = key[1] | 0;
@@ -32,7 +42,18 @@ export function threefry(key: RandomKey, counter0: number, counter1: number): [n
   return [x0 >>> 0, x1 >>> 0];
 }
 
-/** A key derived from another and a number, for a stream of its own. */
+/**
+ * A key derived from another and a number, for a stream of its own.
+ *
+ * ```ts
+ * import { foldIn, type RandomKey, threefry } from "@stride/stride/core";
+ * import { assertEquals, assertNotEquals } from "@std/assert";
+ *
+ * const key: RandomKey = [1, 2];
+ * assertEquals(foldIn(key, 2 ** 32 + 5), threefry(key, 1, 5));
+ * assertNotEquals(foldIn(key, 0), foldIn(key, 1));
+ * ```
+ */
 export function foldIn(key: RandomKey, data: number): RandomKey {
   return threefry(key, Math.floor(data / 0x100000000) >>> 0, data >>> 0);
 }
@@ -83,7 +104,20 @@ export interface RandomSource {
   seed(): number;
 }
 
-/** Random numbers made on the host from a key: the n-th call draws from stream n. */
+/**
+ * Random numbers made on the host from a key: the n-th call draws from stream n.
+ *
+ * ```ts
+ * import { hostRandomSource } from "@stride/stride/core";
+ * import { assertEquals, assertNotEquals } from "@std/assert";
+ *
+ * const first = hostRandomSource([0, 7]);
+ * const again = hostRandomSource([0, 7]);
+ * const drawn = await first.uniform([3]).data();
+ * assertEquals(await again.uniform([3]).data(), drawn);
+ * assertNotEquals(await again.uniform([3]).data(), drawn);
+ * ```
+ */
 export function hostRandomSource(key: RandomKey): RandomSource {
   let stream = 0;
   return {
@@ -99,7 +133,18 @@ function size(shape: readonly number[]): number {
 
 let source: RandomSource | undefined;
 
-/** Runs `body` synchronously with `Math.random` and Stride's layers drawing from `replacement`. */
+/**
+ * Runs `body` synchronously with `Math.random` and Stride's layers drawing from `replacement`.
+ *
+ * ```ts
+ * import { hostRandomSource, randomUniform, tf, withRandomSource } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const source = { ...hostRandomSource([0, 0]), uniform: () => tf.tensor1d([0.25]), seed: () => 0.5 };
+ * const [tensor, seed] = withRandomSource(source, () => [randomUniform([1]), Math.random()] as const);
+ * assertEquals([...await tensor.data(), seed], [0.25, 0.5]);
+ * ```
+ */
 export function withRandomSource<T>(replacement: RandomSource, body: () => T): T {
   const outer = source;
   const outerRandom = Math.random;
@@ -113,12 +158,34 @@ export function withRandomSource<T>(replacement: RandomSource, body: () => T): T
   }
 }
 
-/** Uniform float32 in [0, 1) from the source in charge: the running step's, or `Math.random` outside of steps. */
+/**
+ * Uniform float32 in [0, 1) from the source in charge: the running step's, or `Math.random` outside of steps.
+ *
+ * ```ts
+ * import { randomUniform } from "@stride/stride/core";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const noise = randomUniform([2, 3]);
+ * assertEquals([noise.shape, noise.dtype], [[2, 3], "float32"]);
+ * assert((await noise.data()).every((value) => value >= 0 && value < 1));
+ * ```
+ */
 export function randomUniform(shape: readonly number[]): Tensor {
   return (source ?? outsideSource()).uniform(shape);
 }
 
-/** Standard normal float32 from the source in charge. */
+/**
+ * Standard normal float32 from the source in charge.
+ *
+ * ```ts
+ * import { hostRandomSource, randomNormal, withRandomSource } from "@stride/stride/core";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const noise = withRandomSource(hostRandomSource([0, 1]), () => randomNormal([10000]));
+ * assertAlmostEquals((await noise.mean().data())[0]!, 0, 0.05);
+ * assertAlmostEquals((await noise.square().mean().data())[0]!, 1, 0.1);
+ * ```
+ */
 export function randomNormal(shape: readonly number[]): Tensor {
   return (source ?? outsideSource()).normal(shape);
 }
@@ -135,6 +202,17 @@ const unseededRandom: () => number = Math.random;
  * Makes everything random repeatable from here on: initial weights, shuffling, dropout and noise, for every
  * `stepsPerExecution`. Like Keras's `set_random_seed` it seeds the runtime's own generator too: `Math.random`
  * follows the seed until `setRandomSeed(null)`.
+ *
+ * ```ts
+ * import { setRandomSeed } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * setRandomSeed(42);
+ * const first = [Math.random(), Math.random()];
+ * setRandomSeed(42);
+ * assertEquals([Math.random(), Math.random()], first);
+ * setRandomSeed(null);
+ * ```
  *
  * @param seed An integer, or `null` for unpredictable numbers again.
  * @throws {RangeError} If the seed is not an integer.

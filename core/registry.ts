@@ -52,7 +52,20 @@ interface Entry {
   readonly create: (options?: unknown) => unknown;
 }
 
-/** Names and what they stand for. Immutable. Names are matched without regard to case, `_` and `-`. */
+/**
+ * Names and what they stand for. Immutable. Names are matched without regard to case, `_` and `-`.
+ *
+ * ```ts
+ * import { meanMetric, Registry, tf } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bias = () => meanMetric("bias", (yTrue, yPred) => tf.sub(yPred, yTrue));
+ * const registry = Registry.empty.use({ name: "mine", metrics: { mean_bias: bias } });
+ * assertEquals(registry.names("metrics"), ["mean_bias"]);
+ * assertEquals(registry.create("metrics", "MeanBias").name, "bias");
+ * assertEquals(Registry.empty.has("metrics", "mean_bias"), false);
+ * ```
+ */
 export class Registry {
   /** A registry without entries. */
   static readonly empty: Registry = new Registry(new Map());

@@ -105,13 +105,36 @@ export interface Started {
 
 let current: Strategy | undefined;
 
-/** The strategy whose scope is running, if any. */
+/**
+ * The strategy whose scope is running, if any.
+ *
+ * ```ts
+ * import { getStrategy } from "@stride/stride/core";
+ * import { oneDevice } from "@stride/stride/strategies";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using strategy = oneDevice();
+ * assertEquals(strategy.scope(() => getStrategy()), strategy);
+ * assertEquals(getStrategy(), undefined);
+ * ```
+ */
 export function getStrategy(): Strategy | undefined {
   return current;
 }
 
 /**
  * Runs `create` with `strategy` current. Strategies implement `scope` with it.
+ *
+ * ```ts
+ * import { getStrategy, runInScope } from "@stride/stride/core";
+ * import { oneDevice } from "@stride/stride/strategies";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * await using strategy = oneDevice();
+ * await using other = oneDevice();
+ * assertEquals(runInScope(strategy, () => getStrategy()), strategy);
+ * assertThrows(() => runInScope(strategy, () => runInScope(other, () => {})), Error, "do not nest");
+ * ```
  *
  * @throws {Error} If another strategy's scope is running.
  */
@@ -131,14 +154,39 @@ export function runInScope<T>(strategy: Strategy, create: () => T): T {
   }
 }
 
-/** One argument as one replica sees it. */
+/**
+ * One argument as one replica sees it.
+ *
+ * ```ts
+ * import { replicaArgument } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(replicaArgument({ values: ["a", "b"] }, 1), "b");
+ * assertEquals(replicaArgument("shared", 1), "shared");
+ * ```
+ */
 export function replicaArgument(argument: unknown, replica: number): unknown {
   const values = (argument as PerReplica<unknown> | undefined | null)?.values;
   const isPerReplica = isPlainObject(argument) && Object.keys(argument).length === 1 && Array.isArray(values);
   return isPerReplica ? values![replica] : argument;
 }
 
-/** The parts of every batch of one pass, for the replicas from `first` on. */
+/**
+ * The parts of every batch of one pass, for the replicas from `first` on.
+ *
+ * ```ts
+ * import { ArrayDataset, distributeBatches } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = { shape: [5], dtype: "float32", values: new Float32Array(5) } as const;
+ * const data = new ArrayDataset({ x }, 5, { batchSize: 3 });
+ * const rows: number[][] = [];
+ * for await (const { values } of distributeBatches(data, { first: 0, count: 2, of: 2 })) {
+ *   rows.push(values.map((part) => part.rows));
+ * }
+ * assertEquals(rows, [[2, 1], [1, 1]]);
+ * ```
+ */
 export async function* distributeBatches(
   data: Dataset,
   replicas: { readonly first: number; readonly count: number; readonly of: number },

@@ -25,7 +25,16 @@ export type LayersModel = tf.LayersModel;
 /** A shape; `null` stands for a dimension that may vary, as the batch axis does. */
 export type Shape = readonly (number | null)[];
 
-/** Formats a shape for messages: `[null, 10]`. */
+/**
+ * Formats a shape for messages: `[null, 10]`.
+ *
+ * ```ts
+ * import { formatShape } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatShape([null, 28, 28]), "[null, 28, 28]");
+ * ```
+ */
 export function formatShape(shape: Shape): string {
   return `[${shape.map((size) => size === null ? "null" : String(size)).join(", ")}]`;
 }

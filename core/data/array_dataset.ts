@@ -17,7 +17,20 @@ export interface ArrayDatasetOptions {
   readonly key?: RandomKey;
 }
 
-/** A data set over arrays in memory. Executors may keep them on their device: a batch is a list of row numbers. */
+/**
+ * A data set over arrays in memory. Executors may keep them on their device: a batch is a list of row numbers.
+ *
+ * ```ts
+ * import { ArrayDataset, type HostArray } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x: HostArray = { shape: [5], dtype: "float32", values: Float32Array.of(0, 1, 2, 3, 4) };
+ * const data = new ArrayDataset({ x }, 5, { batchSize: 4 });
+ * await using feed = data.open({ index: 1, count: 2 });
+ * const parts = await feed.next(2);
+ * assertEquals(parts.map((part) => "indices" in part ? [...part.indices] : []), [[2, 3], []]);
+ * ```
+ */
 export class ArrayDataset implements Dataset {
   readonly batches: number;
   readonly #source: ResidentSource;

@@ -33,6 +33,14 @@ export function isArrayInput(value: unknown): value is ArrayInput {
 /**
  * Turns what was given into a `HostArray`. Typed arrays and `HostArray`s are used as they are, without a copy.
  *
+ * ```ts
+ * import { toHostArray } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { shape, dtype, values } = await toHostArray([[1, 2, 3], [4, 5, 6]], "x");
+ * assertEquals([shape, dtype, [...values]], [[2, 3], "float32", [1, 2, 3, 4, 5, 6]]);
+ * ```
+ *
  * @param input Any kind of array.
  * @param what What it is, for messages: `x`, `y of output "a"`.
  * @throws {TypeError} If it is not an array, is ragged, or has an unsupported type.

@@ -12,7 +12,22 @@ import { shardRange, WHOLE } from "./shard.ts";
 /** Opens one pass over the data; `undefined` when they can be read only once, and have been. */
 export type OpenPass = () => AsyncIterator<Arrays<HostArray>> | undefined;
 
-/** A data set that is read item by item; each item is a batch. */
+/**
+ * A data set that is read item by item; each item is a batch.
+ *
+ * ```ts
+ * import { type Arrays, type HostArray, StreamDataset } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * async function* read(): AsyncGenerator<Arrays<HostArray>> {
+ *   yield { x: { shape: [3], dtype: "float32", values: Float32Array.of(1, 2, 3) } };
+ *   yield { x: { shape: [2], dtype: "float32", values: Float32Array.of(4, 5) } };
+ * }
+ * await using feed = new StreamDataset(read, { reopens: true }).open({ index: 0, count: 2 });
+ * assertEquals((await feed.next(3)).map(({ rows, globalRows }) => [rows, globalRows]), [[2, 3], [1, 2]]);
+ * assertEquals(await feed.rewind(), true);
+ * ```
+ */
 export class StreamDataset implements Dataset {
   readonly batches?: number;
   readonly #openPass: OpenPass;

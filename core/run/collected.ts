@@ -8,7 +8,20 @@ import type { Nested } from "../nested.ts";
 import type { Pending } from "../pending.ts";
 import type { Logs, Step } from "../step.ts";
 
-/** The outputs of one epoch after another; nothing where the step needs none. */
+/**
+ * The outputs of one epoch after another; nothing where the step needs none.
+ *
+ * ```ts
+ * import { Collected, type HostArray, pending, type Step } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const hostLogs: Step["hostLogs"] = (outputs) => ({ batches: outputs.length });
+ * const collected = new Collected({ hostLogs } as Step);
+ * const output: HostArray = { shape: [1], dtype: "float32", values: Float32Array.of(1) };
+ * collected.add(pending(() => Promise.resolve([output, output])));
+ * assertEquals(await collected.logs(), { batches: 2 });
+ * ```
+ */
 export class Collected {
   readonly #step: Step;
   #outputs: Promise<readonly Nested<HostArray>[]>[] = [];

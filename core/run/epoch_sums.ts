@@ -11,7 +11,28 @@ import type { Logs, Step } from "../step.ts";
 /** Reads slots: one wait, however many. */
 export type ReadSlots = (slots: readonly number[]) => Promise<readonly ArrayLike<number>[]>;
 
-/** The sums of one epoch after another. */
+/**
+ * The sums of one epoch after another.
+ *
+ * ```ts
+ * import { EpochSums, type Step } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const step: Step = {
+ *   kind: "test",
+ *   phases: [],
+ *   variables: [],
+ *   sums: [{ size: 2, combine: "sum" }],
+ *   table: () => ({ columns: [], rows: [], first: 0, key: [0, 0] }),
+ *   advance: () => {},
+ *   decode: ([total = 0, count = 0]) => ({ loss: total / count }),
+ * };
+ * const slots = [[6, 2], [10, 2]];
+ * const sums = new EpochSums(step, (numbers) => Promise.resolve(numbers.map((slot) => slots[slot]!)), 2);
+ * assertEquals([await sums.allot(), await sums.allot()], [0, 1]);
+ * assertEquals(await sums.settle(), { loss: 4 });
+ * ```
+ */
 export class EpochSums {
   readonly #step: Step;
   readonly #read: ReadSlots;
@@ -101,7 +122,19 @@ export class EpochSums {
   }
 }
 
-/** Combines sums into `total` as the step's layout says. */
+/**
+ * Combines sums into `total` as the step's layout says.
+ *
+ * ```ts
+ * import { combineSums, type Step } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const step = { sums: [{ size: 2, combine: "sum" }, { size: 1, combine: "max" }] } as unknown as Step;
+ * const total = Float64Array.of(1, 2, 3);
+ * combineSums(step, total, [10, 20, 2]);
+ * assertEquals([...total], [11, 22, 3]);
+ * ```
+ */
 export function combineSums(step: Step, total: Float64Array | Float32Array, sums: ArrayLike<number>): void {
   let offset = 0;
   for (const { size, combine } of step.sums) {

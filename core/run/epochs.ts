@@ -17,7 +17,22 @@ export interface Portion {
   queued(): void;
 }
 
-/** The epochs of one run over one feed. */
+/**
+ * The epochs of one run over one feed.
+ *
+ * ```ts
+ * import { ArrayDataset, Epochs, type Plan } from "@stride/stride/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = { shape: [10], dtype: "float32", values: new Float32Array(10) } as const;
+ * const data = new ArrayDataset({ x }, 10, { batchSize: 2 });
+ * await using feed = data.open({ index: 0, count: 1 });
+ * const epochs = new Epochs({ data, stepsPerExecution: 2 } as unknown as Plan, feed);
+ * const portions: number[][] = [];
+ * for await (const { first, batches } of epochs.next()) portions.push([first, batches.length]);
+ * assertEquals(portions, [[0, 2], [2, 2], [4, 1]]);
+ * ```
+ */
 export class Epochs {
   readonly #plan: Plan;
   readonly #feed: Feed;

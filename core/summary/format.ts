@@ -27,6 +27,16 @@ const HEAD: Row = ["Layer (type)", "Output shape", "Params", "FLOPs"];
 /**
  * Writes a summary as Keras does: a row for each layer, then totals.
  *
+ * ```ts
+ * import { formatSummary, Model, tf } from "@stride/stride/core";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const model = Model.from(tf.sequential({ layers: [tf.layers.dense({ units: 3, inputShape: [4] })] }));
+ * const table = formatSummary(model.summary({ print: () => {} }), { width: 60 });
+ * assert(table.includes("Total params: 15 (60 B)"));
+ * assertEquals(table.split("\n")[1]!.length, 60);
+ * ```
+ *
  * @throws {RangeError} If the width is below 40 characters.
  */
 export function formatSummary(summary: ModelSummary, options: FormatSummaryOptions = {}): string {
