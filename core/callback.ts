@@ -85,6 +85,9 @@ const HOOK_NAMES: Readonly<Record<keyof Hooks, true>> = {
 /** The name of a hook. */
 export type HookName = keyof Hooks;
 
+/** The names of all hooks. */
+export const hookNames: readonly HookName[] = Object.keys(HOOK_NAMES) as HookName[];
+
 /** What callbacks may do with the model that they watch. */
 export interface CallbackModel {
   /** The optimizer: its learning rate may be read and set. `undefined` when the model is not compiled. */
@@ -183,7 +186,7 @@ function checkHooks(callback: Callback): void {
     if (unknown !== undefined) {
       throw new TypeError(
         `Callback "${callbackName(callback)}" has "${unknown}", which is no hook and would never be called. Hooks: ` +
-          `${Object.keys(HOOK_NAMES).join(", ")}.`,
+          `${hookNames.join(", ")}.`,
       );
     }
   }

@@ -27,6 +27,7 @@ export {
   type HookMethod,
   type HookMethods,
   type HookName,
+  hookNames,
   type Hooks,
   type Json,
   type PredictBatchEndEvent,

@@ -6,8 +6,9 @@
  *
  * @module
  */
-import { tf } from "../../core/tf.ts";
+import type { tf } from "../../core/tf.ts";
 import type { CpuBackend } from "./cpu_backend.ts";
+import { replaceKernel } from "./kernels.ts";
 
 type Arithmetic = "Add" | "Sub" | "Multiply" | "RealDiv";
 
@@ -19,22 +20,15 @@ interface BinaryArguments {
 /** Replaces the CPU backend's float32 arithmetic where shapes are equal or one operand is a single number. */
 export function registerElementwise(): void {
   for (const name of ["Add", "Sub", "Multiply", "RealDiv"] as const) {
-    const original = tf.getKernel(name, "cpu");
-    tf.unregisterKernel(name, "cpu");
-    tf.registerKernel({
-      ...original,
-      kernelName: name,
-      backendName: "cpu",
-      kernelFunc: (given) => {
-        const { inputs: { a, b }, backend } = given as unknown as BinaryArguments;
-        const shape = plainShape(a.shape, b.shape);
-        if (shape === undefined || a.dtype !== "float32" || b.dtype !== "float32") return original.kernelFunc(given);
-        const cpu = backend as CpuBackend;
-        const left = cpu.data.get(a.dataId).values;
-        const right = cpu.data.get(b.dataId).values;
-        if (!(left instanceof Float32Array) || !(right instanceof Float32Array)) return original.kernelFunc(given);
-        return cpu.makeTensorInfo([...shape], "float32", compute(name, left, right));
-      },
+    replaceKernel(name, "cpu", (original) => (given) => {
+      const { inputs: { a, b }, backend } = given as unknown as BinaryArguments;
+      const shape = plainShape(a.shape, b.shape);
+      if (shape === undefined || a.dtype !== "float32" || b.dtype !== "float32") return original(given);
+      const cpu = backend as CpuBackend;
+      const left = cpu.data.get(a.dataId).values;
+      const right = cpu.data.get(b.dataId).values;
+      if (!(left instanceof Float32Array) || !(right instanceof Float32Array)) return original(given);
+      return cpu.makeTensorInfo([...shape], "float32", compute(name, left, right));
     });
   }
 }

@@ -8,7 +8,7 @@ import {
   type Callback,
   type CallbackContext,
   CallbackList,
-  type HookName,
+  hookNames,
   type Logs,
   type Optimizer,
   type Pending,
@@ -136,22 +136,7 @@ function trainingPart(logs: Logs): Logs {
   return Object.fromEntries(Object.entries(logs).filter(([name]) => !name.startsWith("val_")));
 }
 
-const HOOKS: ReadonlySet<string> = new Set<HookName>([
-  "onTrainBegin",
-  "onTrainEnd",
-  "onEpochBegin",
-  "onEpochEnd",
-  "onTrainBatchBegin",
-  "onTrainBatchEnd",
-  "onTestBegin",
-  "onTestEnd",
-  "onTestBatchBegin",
-  "onTestBatchEnd",
-  "onPredictBegin",
-  "onPredictEnd",
-  "onPredictBatchBegin",
-  "onPredictBatchEnd",
-]);
+const HOOKS: ReadonlySet<string> = new Set(hookNames);
 
 /** Registers the tests of the contract. @param create A new callback, silent. @param options Of the fake run. */
 export function callbackContract(name: string, create: () => Callback, options: FakeRunOptions = {}): void {

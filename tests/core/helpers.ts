@@ -6,7 +6,7 @@
 import {
   type BatchEndEvent,
   type Callback,
-  type HookName,
+  hookNames,
   type HostArray,
   type Logs,
   Model,
@@ -95,28 +95,11 @@ export function batchLogs(): Callback & { readonly batches: number[]; readonly l
   return { name: "batchLogs", batches, logs, onTrainBatchEnd: read, onTestBatchEnd: read };
 }
 
-const HOOKS: readonly HookName[] = [
-  "onTrainBegin",
-  "onTrainEnd",
-  "onEpochBegin",
-  "onEpochEnd",
-  "onTrainBatchBegin",
-  "onTrainBatchEnd",
-  "onTestBegin",
-  "onTestEnd",
-  "onTestBatchBegin",
-  "onTestBatchEnd",
-  "onPredictBegin",
-  "onPredictEnd",
-  "onPredictBatchBegin",
-  "onPredictBatchEnd",
-];
-
 /** A callback that writes down every hook with its index, such as `onEpochEnd(0)`, and the keys of its logs. */
 export function hookTrace(): Callback & { readonly hooks: string[]; readonly keys: string[] } {
   const hooks: string[] = [];
   const keys: string[] = [];
-  const methods = HOOKS.map((hook) => [
+  const methods = hookNames.map((hook) => [
     hook,
     async (event: { epoch?: number; batch?: number; logs?: Logs | { read(): Promise<Logs> } }) => {
       const index = event.epoch ?? event.batch;

@@ -7,6 +7,7 @@ export {
   type Callback,
   type FitOptions,
   type HookName,
+  hookNames,
   type Logs,
   Model,
   type Pending,

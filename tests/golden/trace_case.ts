@@ -3,30 +3,13 @@
  *
  * @module
  */
-import { type Callback, type HookName, type Logs, Model, oneDevice, type Pending, tf } from "./stride.ts";
+import { type Callback, type HookName, hookNames, type Logs, Model, oneDevice, type Pending, tf } from "./stride.ts";
 import { type CaseResult, Comparison } from "./compare.ts";
 import { camelCase } from "./keras_options.ts";
 import type { RunWith } from "./training_case.ts";
 
 /** One hook: its name in Keras, its index, the keys of its logs. */
 export type TraceEntry = readonly [hook: string, index: number | null, keys: readonly string[]];
-
-const HOOKS: readonly HookName[] = [
-  "onTrainBegin",
-  "onTrainEnd",
-  "onEpochBegin",
-  "onEpochEnd",
-  "onTrainBatchBegin",
-  "onTrainBatchEnd",
-  "onTestBegin",
-  "onTestEnd",
-  "onTestBatchBegin",
-  "onTestBatchEnd",
-  "onPredictBegin",
-  "onPredictEnd",
-  "onPredictBatchBegin",
-  "onPredictBatchEnd",
-];
 
 /** Runs what the name of a trace says, and compares the hooks. */
 export async function runTraceCase(
@@ -103,7 +86,7 @@ function recorder(seen: TraceEntry[], stopAt: { hook: string; batch: number } | 
   return {
     name: "recorder",
     ...Object.fromEntries(
-      HOOKS.map((
+      hookNames.map((
         hook,
       ) => [hook, (event: Record<string, never>, { stop }: { stop(): void }) => record(hook, event, stop)]),
     ),
