@@ -16,6 +16,7 @@ import { currentCall } from "./context.ts";
 import { adoptConvolution } from "./convolution.ts";
 import { type Adopted, isReal, reportActivity, runLayer } from "./graph.ts";
 import { adoptImages } from "./images.ts";
+import { adoptIntegers } from "./integers.ts";
 import {
   bare,
   type CallArguments,
@@ -82,6 +83,7 @@ function change(layer: tf.layers.Layer, record: Kept): void {
   adoptSoftmax(layer);
   adoptConvolution(layer);
   adoptImages(layer);
+  adoptIntegers(layer);
   adoptCategoryEncoding(layer);
   freezeInside(layer);
   if (isContainer(layer)) {

@@ -7,6 +7,13 @@ import type { Batch, Feed } from "../batch.ts";
 import type { Plan } from "../strategy.ts";
 import { AutoSteps } from "./auto_steps.ts";
 
+/**
+ * After how many batches an epoch of unknown length may be an endless one. ImageNet in batches of 32 has 40,000, and
+ * steps of 2 ms take more than three minutes for these: late enough for nearly every epoch to have ended, early enough
+ * for someone who waits to read it. A longer one only gets a needless line.
+ */
+const SUSPICIOUS_BATCHES = 100_000;
+
 /** The batches of one execution. */
 export interface Portion {
   /** The first step, from 0 in each epoch. */
@@ -87,6 +94,10 @@ export class Epochs {
       this.#started = true;
       const first = done;
       done += batches.length;
+      // Nothing is stopped: a generator that never ends looks like a long one, here as in Keras.
+      if (this.#steps === undefined && first < SUSPICIOUS_BATCHES && done >= SUSPICIOUS_BATCHES) {
+        this.#plan.warn(mayBeEndless(done));
+      }
       yield {
         first,
         batches,
@@ -118,6 +129,11 @@ export class Epochs {
     this.#exhausted = !again;
     return again;
   }
+}
+
+function mayBeEndless(done: number): string {
+  return `The data have not ended after ${done} batches. If they are endless, this epoch is too: say how many steps it ` +
+    "has, with stepsPerEpoch (steps of evaluate and predict, validationSteps for validation data).";
 }
 
 function ranOut(done: number, target: number): string {

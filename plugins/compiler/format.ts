@@ -11,7 +11,7 @@ import { type Graph, type GraphNode, isValueRef, mapLeaves, type ValueInfo, type
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { formatGraph } from "./mod.ts";
+ * import { formatGraph } from "@stride/stride/compiler";
  *
  * const text = formatGraph({
  *   nodes: [

@@ -165,7 +165,7 @@ export interface StepGraph {
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { type Graph, valueInfo } from "./mod.ts";
+ * import { type Graph, valueInfo } from "@stride/stride/compiler";
  *
  * const nodes: Graph["nodes"] = [
  *   { kind: "variable", id: 0, path: "dense/kernel", outputs: [{ shape: [2, 3], dtype: "float32" }] },
@@ -184,7 +184,7 @@ export function valueInfo(graph: Pick<Graph, "nodes">, ref: ValueRef): ValueInfo
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { isValueRef, mapLeaves } from "./mod.ts";
+ * import { isValueRef, mapLeaves } from "@stride/stride/compiler";
  *
  * const outputs = { mean: { node: 4, output: 0 }, variance: { node: 7, output: 1 } };
  * assertEquals(mapLeaves(outputs, isValueRef, ({ node }) => node), { mean: 4, variance: 7 });
@@ -207,7 +207,7 @@ export function mapLeaves<T extends object, U>(
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { isValueInfo } from "./mod.ts";
+ * import { isValueInfo } from "@stride/stride/compiler";
  *
  * assertEquals(isValueInfo({ shape: [2], dtype: "float32" }), true);
  * assertEquals(isValueInfo({ image: { shape: [2], dtype: "float32" } }), false);
@@ -222,7 +222,7 @@ export function isValueInfo(value: object): value is ValueInfo {
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { isValueRef } from "./mod.ts";
+ * import { isValueRef } from "@stride/stride/compiler";
  *
  * assertEquals(isValueRef({ node: 3, output: 0 }), true);
  * assertEquals(isValueRef({ mean: { node: 3, output: 0 } }), false);

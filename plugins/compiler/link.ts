@@ -25,7 +25,7 @@ export interface LinkedGraph extends Graph {
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { formatGraph, linkStep } from "./mod.ts";
+ * import { formatGraph, linkStep } from "@stride/stride/compiler";
  *
  * const outputs = [{ shape: [2], dtype: "float32" }] as const;
  * const value = { node: 0, output: 0 };

@@ -1,5 +1,6 @@
 /**
- * The compiler that executors share: tracing a step into a graph of tfjs kernels. Imports core only.
+ * The compiler that executors share, and executors of your own may use: tracing a step into a graph of tfjs kernels.
+ * Imports core only.
  *
  * @module
  */
@@ -33,4 +34,11 @@ export {
   type ShapeRule,
   type ShapeRules,
 } from "./shapes/mod.ts";
+export { type HalfPlans, optimizePlan, type PlanOptions, planPhase, planStep } from "./compile.ts";
+export type { HostInput } from "./lower/lower_graph.ts";
+export { Expressions } from "./ir/expressions.ts";
+export type { Plan } from "./ir/plan.ts";
+export type * from "./ir/types.ts";
+export { simplifyGraph } from "./passes/simplify_graph.ts";
+export { arraysOf, hostInputs, signatureOf } from "./signature.ts";
 export { type BatchSignature, tracePhase, traceStep, type TraceStepOptions } from "./trace.ts";

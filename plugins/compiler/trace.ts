@@ -60,7 +60,7 @@ export interface TraceStepOptions {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { type Step, type StepVariable, type Tensor, tf } from "@stride/stride/core";
- * import { formatGraph, traceStep } from "./mod.ts";
+ * import { formatGraph, traceStep } from "@stride/stride/compiler";
  *
  * await tf.setBackend("cpu");
  * const state: StepVariable = {
@@ -107,7 +107,7 @@ export function traceStep(step: Step, signature: BatchSignature, options: TraceS
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { type Step, type Tensor, tf } from "@stride/stride/core";
- * import { formatGraph, tracePhase } from "./mod.ts";
+ * import { formatGraph, tracePhase } from "@stride/stride/compiler";
  *
  * await tf.setBackend("cpu");
  * const step: Step = {

@@ -10,7 +10,6 @@ import { trace } from "./trace.ts";
 
 export { eager } from "./eager.ts";
 export { trace, type TraceOptions } from "./trace.ts";
-export type * from "../compiler/mod.ts";
 
 /** The built-in executors by name. `auto` takes the fastest one that is there. */
 export const executors: Factories<Executor> = {

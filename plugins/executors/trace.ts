@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Arrays, Batch, HostArray } from "../../core/batch.ts";
+import type { Batch } from "../../core/batch.ts";
 import type { Exchange, Executor, LoadOptions, Program, ProgramRun } from "../../core/executor.ts";
-import { mapNested } from "../../core/nested.ts";
 import type { Step, StepTable } from "../../core/step.ts";
-import { type BatchSignature, type StepGraph, traceStep, type ValueInfo } from "../compiler/mod.ts";
+import { type BatchSignature, type StepGraph, traceStep } from "../compiler/mod.ts";
+import { signatureOf } from "../compiler/signature.ts";
 
 /** Options of `trace`. */
 export interface TraceOptions {
@@ -98,23 +98,4 @@ class TraceProgram implements Program {
     this.#traced.add(key);
     this.#options.onTrace?.(graph, signature);
   }
-}
-
-/** What a graph of this batch depends on. */
-function signatureOf(batch: Batch, { columns }: StepTable): BatchSignature {
-  const arrays: Arrays<HostArray> = batch.source === undefined ? batch.arrays : batch.source.arrays;
-  const info = ({ shape, dtype, scale }: HostArray): ValueInfo => ({
-    shape: [batch.rows, ...shape.slice(1)],
-    dtype: scale !== undefined ? "float32" : dtype === "uint8" ? "int32" : dtype,
-  });
-  return {
-    rows: batch.rows,
-    globalRows: batch.globalRows,
-    columns: [...columns],
-    arrays: {
-      x: mapNested(arrays.x, info),
-      ...(arrays.y === undefined ? {} : { y: mapNested(arrays.y, info) }),
-      ...(arrays.sampleWeight === undefined ? {} : { sampleWeight: mapNested(arrays.sampleWeight, info) }),
-    },
-  };
 }

@@ -8,6 +8,9 @@ import { activationFunction, type ActivationName } from "./activations.ts";
 import { layerArguments, type LayerOptions } from "./options.ts";
 import { registerClass } from "./register.ts";
 
+/** Activations that give integers for integers. */
+const EXACT: ReadonlySet<ActivationName> = new Set<ActivationName>(["linear", "relu"]);
+
 /** The class behind `activation`. */
 export class KerasActivation extends tf.layers.Layer {
   /** How tfjs finds it. */
@@ -29,9 +32,11 @@ export class KerasActivation extends tf.layers.Layer {
     return inputShape;
   }
 
-  /** Computes the activation. */
+  /** Computes the activation, of integers in float32 unless it gives integers for them. */
   override call(inputs: Tensor | Tensor[]): Tensor {
-    return this.#compute(Array.isArray(inputs) ? inputs[0]! : inputs);
+    const x = Array.isArray(inputs) ? inputs[0]! : inputs;
+    if (x.dtype === "float32" || EXACT.has(this.#name)) return this.#compute(x);
+    return tf.tidy(() => this.#compute(x.cast("float32")));
   }
 
   /** What makes the same layer. */

@@ -16,9 +16,10 @@ import {
   tf,
   toHostArray,
 } from "@stride/stride";
+import { sgd } from "@stride/stride/optimizers";
 import { withClassWeight } from "../../core/data/class_weight.ts";
 import { batchArrays } from "../../core/data/batch_tensors.ts";
-import { column, filled, valuesOf } from "./helpers.ts";
+import { assertClose, column, filled, valuesOf } from "./helpers.ts";
 
 const WHOLE: Shard = { index: 0, count: 1 };
 
@@ -177,6 +178,22 @@ Deno.test("a model gets uint8 as int32, or as float32 when it is scaled, and boo
   assertEquals(await predict({ ...bytes, scale: 1 / 255 }), [0, 1]);
   assertEquals(await predict([[true], [false]]), [1, 0]);
   assertEquals([...new Set(seen)], ["int32", "float32", "bool"]);
+});
+
+Deno.test("a convolution trains on bytes as on floats when a model calls it on uint8 images", async () => {
+  class Pixels extends Model {
+    #sum = tf.layers.conv2d({ filters: 1, kernelSize: 2, kernelInitializer: "ones", useBias: false });
+    override call(x: Tensor): Tensor {
+      return tf.reshape(this.apply(this.#sum, x), [-1, 1]);
+    }
+  }
+  const model = new Pixels();
+  model.compile({ optimizer: sgd({ learningRate: 0.01 }), loss: "mse" });
+  const x = { shape: [1, 2, 2, 1], dtype: "uint8" as const, values: Uint8Array.of(1, 2, 3, 4) };
+  const { history } = await model.fit({ x, y: [[8]] }, { verbose: 0 });
+  // The sum is 10, the gradient 2 (10 - 8) x.
+  assertEquals(history.loss, [4]);
+  assertClose(await valuesOf(model.getWeights()[0]!), [0.96, 0.92, 0.88, 0.84], 1e-6);
 });
 
 Deno.test("leaves(), leafNames(), mapNested() and packLike() tell lists, names and host arrays apart", () => {

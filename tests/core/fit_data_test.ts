@@ -114,6 +114,24 @@ Deno.test("fit() reads a generator to its end over several epochs when stepsPerE
   assertStringIncludes(warnings[0]!, "ran out of data");
 });
 
+Deno.test("fit() begins an epoch, and ends none, when a generator has ended with the one before", async () => {
+  const { model } = probe();
+  const trace = hookTrace();
+  const warnings = await warningsOf(async () => {
+    const options = { epochs: 3, stepsPerEpoch: 2, callbacks: [trace], verbose: 0 } as const;
+    assertEquals((await model.fit(once(items(4)), options)).epoch, [0, 1]);
+  });
+  // Only reading tells, and what a hook of the beginning changes must count for the first batch that is read.
+  assertEquals(trace.hooks.slice(-4), ["onTrainBatchEnd(1)", "onEpochEnd(1)", "onEpochBegin(2)", "onTrainEnd"]);
+  assertStringIncludes(warnings[0]!, "ran out of data");
+});
+
+Deno.test("fit() says nothing when a generator ends with the last epoch", async () => {
+  const { model } = probe();
+  const fit = () => model.fit(once(items(4)), { epochs: 2, stepsPerEpoch: 2, verbose: 0 });
+  assertEquals(await warningsOf(async () => assertEquals((await fit()).epoch, [0, 1])), []);
+});
+
 Deno.test("fit() reads a new iterable each epoch when given an array, a function, a stream or an async iterable", async () => {
   const twice = [0, 1, 2, 0, 1, 2];
   const again = { [Symbol.asyncIterator]: () => asynchronous(items(3)) };

@@ -200,6 +200,48 @@ Deno.test("applyLayer() converts dtype and rank as Keras does when a model decla
   assertThrows(() => applyLayer(model, [], TEST), TypeError, "0 inputs");
 });
 
+for (
+  const [make, shape] of [
+    [() => tf.layers.conv1d({ filters: 2, kernelSize: 2 }), [2, 4, 3]],
+    [() => tf.layers.conv2d({ filters: 2, kernelSize: 2 }), [2, 4, 4, 3]],
+    [() => tf.layers.conv2d({ filters: 2, kernelSize: 2, dilationRate: 2 }), [2, 4, 4, 3]],
+    [() => tf.layers.conv2dTranspose({ filters: 2, kernelSize: 2 }), [2, 4, 4, 3]],
+    [() => tf.layers.conv3d({ filters: 2, kernelSize: 2 }), [2, 3, 3, 3, 2]],
+    [() => tf.layers.depthwiseConv2d({ kernelSize: 2 }), [2, 4, 4, 3]],
+    [() => tf.layers.separableConv2d({ filters: 2, kernelSize: 2 }), [2, 4, 4, 3]],
+    [() => tf.layers.convLstm2d({ filters: 2, kernelSize: 2 }), [2, 2, 4, 4, 1]],
+    [() => tf.layers.averagePooling1d({ poolSize: 2 }), [2, 4, 3]],
+    [() => tf.layers.averagePooling2d({ poolSize: 2 }), [2, 4, 4, 3]],
+    [() => tf.layers.averagePooling3d({ poolSize: 2 }), [2, 4, 4, 4, 1]],
+    [() => tf.layers.timeDistributed({ layer: tf.layers.conv2d({ filters: 2, kernelSize: 2 }) }), [2, 2, 4, 4, 1]],
+    [() => tf.layers.elu(), [2, 4]],
+    [() => tf.layers.activation({ activation: "softplus" }), [2, 4]],
+    [() => tf.layers.activation({ activation: "tanh" }), [2, 4]],
+    [() => tf.layers.dense({ units: 2 }), [2, 4]],
+  ] as [() => tf.layers.Layer, number[]][]
+) {
+  const layer = make();
+  const { activation } = layer.getConfig();
+  const name = `${layer.getClassName()}${typeof activation === "string" ? ` ${activation}` : ""} on [${shape}]`;
+  Deno.test(`applyLayer() computes in float32 when integers or booleans go into ${name}`, async () => {
+    for (const x of [tf.randomUniform(shape, -9, 9, "int32"), tf.ones(shape, "bool")]) {
+      const found = output(layer, x, TEST);
+      assertEquals(found.dtype, "float32");
+      assertClose(await values(found), await values(output(layer, x.cast("float32"), TEST)));
+    }
+  });
+}
+
+Deno.test("applyLayer() leaves integers alone when a layer moves them about or only compares them", () => {
+  const x = tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1], "int32");
+  const { layers } = tf;
+  for (
+    const layer of [layers.maxPooling2d({ poolSize: 2 }), layers.flatten(), layers.activation({ activation: "relu" })]
+  ) {
+    assertEquals(output(layer, x, TEST).dtype, "int32");
+  }
+});
+
 Deno.test("applyLayer() gives a Sequential its new layers when some are added between calls", () => {
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [1] })] });
   assertEquals(applyLayer(model, [tf.ones([1, 1])], TEST).outputs[0]!.shape, [1, 2]);

@@ -4,7 +4,17 @@ import { cpu } from "@stride/stride/devices";
 import { Model, type Tensor, tf } from "@stride/stride";
 import { adam, sgd } from "@stride/stride/optimizers";
 import { twoReplicas } from "../contracts/two_replicas.ts";
-import { assertClose, assertNoLeak, column, filled, onesData, onesLayers, valuesOf, weightValues } from "./helpers.ts";
+import {
+  assertClose,
+  assertLogs,
+  assertNoLeak,
+  column,
+  filled,
+  onesData,
+  onesLayers,
+  valuesOf,
+  weightValues,
+} from "./helpers.ts";
 
 const quiet = { verbose: 0 } as const;
 
@@ -125,6 +135,28 @@ Deno.test("apply() carries masks from an embedding through a recurrent layer to 
   const y = { shape: [2, 3, 1], dtype: "float32" as const, values: Float32Array.of(3, 1, 100, 1, 100, 100) };
   const { loss } = await model.evaluate({ x, y }, quiet);
   assertClose([loss!], [4 / 3]);
+});
+
+Deno.test("fit() leaves masked positions out of metrics, as evaluate() does", async () => {
+  const model = Model.from(tf.sequential({
+    layers: [
+      tf.layers.masking({ inputShape: [3, 1] }),
+      tf.layers.dense({ units: 1, kernelInitializer: "ones" }),
+    ],
+  }));
+  model.compile({ optimizer: sgd({ learningRate: 0 }), loss: "mse", metrics: ["mae"], weightedMetrics: ["mse"] });
+  const data = { x: [[[1], [2], [0]], [[3], [0], [0]]], y: [[[2], [2], [5]], [[1], [7], [7]]] };
+  // Keras 3.15.1's evaluate. Its fit with JAX gives an mae of 3.667 and an mse of 21.33: of all six positions.
+  const expected = { loss: 5 / 3, mae: 1, mse: 5 / 3 };
+  assertLogs(await model.evaluate(data, quiet), expected);
+  assertLogs(await model.trainOnBatch(data), expected);
+  const { history } = await model.fit(data, { ...quiet, validationData: data });
+  assertLogs(Object.fromEntries(Object.entries(history).map(([name, [value]]) => [name, value!])), {
+    ...expected,
+    val_loss: 5 / 3,
+    val_mae: 1,
+    val_mse: 5 / 3,
+  });
 });
 
 Deno.test("resetStates() starts stateful recurrent layers afresh", async () => {

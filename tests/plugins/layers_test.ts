@@ -203,6 +203,16 @@ for (const name of Object.keys(keras.activations) as ActivationName[]) {
   });
 }
 
+Deno.test("activation() computes in float32 when it is given integers, and keeps them where none can be cut", () => {
+  const x = tf.tensor2d([[-1, 2, 3]], [1, 3], "int32");
+  const exact: readonly ActivationName[] = ["linear", "relu"];
+  for (const name of activationNames()) {
+    const [found, expected] = [x, x.cast("float32")].map((input) => activation(name).apply(input) as Tensor);
+    assertEquals([name, found!.dtype], [name, exact.includes(name) ? "int32" : "float32"]);
+    assertEquals([...found!.dataSync()], [...expected!.dataSync()], name);
+  }
+});
+
 Deno.test("activationNames() lists what Keras was asked for", () => {
   assertEquals([...activationNames()].sort(), Object.keys(keras.activations).sort());
   assertThrows(() => activation("nothing" as ActivationName), RangeError, 'Unknown activation "nothing". Known: celu');

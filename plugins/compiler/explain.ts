@@ -1,0 +1,95 @@
+/**
+ * What a plan does, as a table for people: kernels, work and memory.
+ *
+ * @module
+ */
+import { axisGroups, nameBuffer } from "./ir/format.ts";
+import { elementBytes, measureKernel, measureKernels } from "./ir/measure.ts";
+import type { Plan } from "./ir/plan.ts";
+import { writes } from "./ir/shape.ts";
+import type { Buffer } from "./ir/types.ts";
+
+/**
+ * A plan as a table: for each kernel its kind, its loops, flops, bytes read and written, what it writes, and which tfjs
+ * kernels went into it; then totals, and the bytes of buffers by role.
+ *
+ * Flops and bytes are those of one step, counted by `measureKernel`. Inputs count by the row.
+ */
+export function explain(plan: Plan): string {
+  const rows = plan.kernels.map((kernel, at) => {
+    const { flops, bytesRead, bytesWritten } = measureKernel(kernel);
+    return [
+      `${at}`,
+      kernel.kind,
+      axisGroups(kernel).map(([, axes]) => axes.map(({ size }) => size).join("x") || "1").join(" | "),
+      count(flops),
+      size(bytesRead),
+      size(bytesWritten),
+      shortened([...writes(kernel)].map(nameBuffer), ", ", 3),
+      shortened(kernel.from ?? [], " + ", 8),
+    ];
+  });
+  const total = measureKernels(plan.kernels);
+  const header = ["#", "kind", "loops", "flops", "read", "written", "writes", "from"];
+  const totals = ["", "total", "", count(total.flops), size(total.bytesRead), size(total.bytesWritten)];
+  return [...table([header, ...rows, totals]), "", ...memory(plan)].join("\n");
+}
+
+function memory(plan: Plan): readonly string[] {
+  const roots = new Set<Buffer>();
+  for (const buffer of plan.variables.values()) roots.add(rootOf(buffer));
+  const state = [...roots];
+  const gradients = plan.gradients?.filter((each) => each !== null) ?? [];
+  const groups: readonly (readonly [string, readonly Buffer[]])[] = [
+    ["variables", state],
+    ["scratch", plan.scratch],
+    ["constants", plan.constants],
+    ["inputs, by the row", plan.inputs],
+    ["gradients", gradients],
+    [
+      "rows, sums and outputs, by the step",
+      [plan.rows, plan.sums, ...plan.outputs].filter((each) => each !== undefined),
+    ],
+  ];
+  return table([
+    ["memory", "buffers", "bytes"],
+    ...groups.filter(([, buffers]) => buffers.length > 0).map(([name, buffers]) => [
+      name,
+      `${buffers.length}`,
+      size(buffers.reduce((sum, buffer) => sum + buffer.size * elementBytes(buffer), 0)),
+    ]),
+  ]);
+}
+
+function rootOf(buffer: Buffer): Buffer {
+  while (buffer.within !== undefined) buffer = buffer.within.buffer;
+  return buffer;
+}
+
+/** Lines with columns as wide as their widest cell. */
+function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+}
+
+function shortened(names: readonly string[], by: string, most: number): string {
+  const shown = names.slice(0, most).join(by);
+  return names.length > most ? `${shown}${by}… (${names.length})` : shown;
+}
+
+function count(value: number): string {
+  return scaled(value, 1000, ["", "k", "M", "G", "T"]);
+}
+
+function size(bytes: number): string {
+  return scaled(bytes, 1024, [" B", " KiB", " MiB", " GiB", " TiB"]);
+}
+
+function scaled(value: number, step: number, units: readonly string[]): string {
+  let unit = 0;
+  while (value >= step && unit < units.length - 1) {
+    value /= step;
+    unit++;
+  }
+  return `${Number(value.toPrecision(3))}${units[unit]}`;
+}

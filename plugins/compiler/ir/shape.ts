@@ -1,0 +1,135 @@
+/**
+ * What back ends and passes ask of expressions and kernels.
+ *
+ * @module
+ */
+import type { Axis, Buffer, Expression, Kernel, Store } from "./types.ts";
+
+/** The parts that an expression is made of, one level down. */
+export function parts(x: Expression): readonly Expression[] {
+  switch (x.kind) {
+    case "number":
+    case "axis":
+    case "column":
+    case "result":
+      return [];
+    case "affine":
+      return x.terms.map(({ atom }) => atom);
+    case "load":
+    case "random":
+      return [x.index];
+    case "unary":
+    case "cast":
+      return [x.x];
+    case "binary":
+      return [x.a, x.b];
+    case "select":
+      return [x.condition, x.then, x.otherwise];
+    default:
+      return x satisfies never;
+  }
+}
+
+/** Calls `visit` once for each part of the expressions, themselves included, parts first. */
+export function walk(roots: Iterable<Expression>, visit: (part: Expression) => void): void {
+  const seen = new Set<Expression>();
+  const go = (x: Expression): void => {
+    if (seen.has(x)) return;
+    seen.add(x);
+    for (const part of parts(x)) go(part);
+    visit(x);
+  };
+  for (const root of roots) go(root);
+}
+
+/** Every expression that stands in a kernel. */
+export function expressionsOf(kernel: Kernel): readonly Expression[] {
+  const ofStores = (stores: readonly Store[]) => stores.flatMap(({ index, value }) => [index, value]);
+  switch (kernel.kind) {
+    case "nest":
+      return [...kernel.reductions.map(({ value }) => value), ...ofStores(kernel.stores)];
+    case "contraction":
+      return [kernel.left, kernel.right, ...ofStores(kernel.stores)];
+    case "scan":
+      return [kernel.value, ...ofStores(kernel.stores)];
+    case "scatter":
+      return [kernel.index, kernel.value];
+    default:
+      return kernel satisfies never;
+  }
+}
+
+/** The buffers that a kernel reads. A scatter reads its target too. */
+export function reads(kernel: Kernel): ReadonlySet<Buffer> {
+  const found = new Set<Buffer>();
+  walk(expressionsOf(kernel), (part) => {
+    if (part.kind === "load") found.add(part.buffer);
+  });
+  if (kernel.kind === "scatter") found.add(kernel.target);
+  return found;
+}
+
+/** The buffers that a kernel writes. */
+export function writes(kernel: Kernel): ReadonlySet<Buffer> {
+  return kernel.kind === "scatter" ? new Set([kernel.target]) : new Set(kernel.stores.map(({ buffer }) => buffer));
+}
+
+/** The loop variables that an expression depends on. */
+export function axesOf(x: Expression): ReadonlySet<Axis> {
+  const found = new Set<Axis>();
+  walk([x], (part) => {
+    if (part.kind === "axis") found.add(part.axis);
+  });
+  return found;
+}
+
+/** An int32 expression as Σ stride · axis + constant; `undefined` where it is anything else. */
+export function strides(
+  x: Expression,
+): { readonly axes: ReadonlyMap<Axis, number>; readonly constant: number } | undefined {
+  if (x.kind === "number") return { axes: new Map(), constant: x.value };
+  if (x.kind === "axis") return { axes: new Map([[x.axis, 1]]), constant: 0 };
+  if (x.kind !== "affine") return undefined;
+  const axes = new Map<Axis, number>();
+  for (const { atom, factor } of x.terms) {
+    if (atom.kind !== "axis") return undefined;
+    axes.set(atom.axis, factor);
+  }
+  return { axes, constant: x.constant };
+}
+
+/** The product of the sizes of axes. */
+export function points(axes: readonly Axis[]): number {
+  return axes.reduce((product, { size }) => product * size, 1);
+}
+
+const COSTS: Readonly<Partial<Record<string, number>>> = {
+  div: 4,
+  sqrt: 4,
+  rsqrt: 4,
+  floorDiv: 6,
+  floorMod: 6,
+  exp: 12,
+  expm1: 16,
+  log: 12,
+  log1p: 16,
+  sigmoid: 16,
+  softplus: 30,
+  tanh: 20,
+  erf: 24,
+  pow: 40,
+  sin: 16,
+  cos: 16,
+  tan: 24,
+};
+
+/** About how many simple operations computing an expression takes, each part once; loads not counted. */
+export function cost(x: Expression): number {
+  let total = 0;
+  walk([x], (part) => {
+    if (part.kind === "unary" || part.kind === "binary") total += COSTS[part.operation] ?? 1;
+    else if (part.kind === "random") total += 100;
+    else if (part.kind === "select" || part.kind === "cast") total++;
+  });
+  return total;
+}
