@@ -410,7 +410,7 @@ export class Expressions {
       const size = atom.b.value;
       for (const [other, by] of factors) {
         if (by !== Math.imul(factor, size) || other.kind !== "binary" || other.operation !== "floorDiv") continue;
-        if (other.b.kind !== "number" || other.b.value !== size || other.a !== atom.a) continue;
+        if (other.b.kind !== "number" || !dividesAlike(atom.a, size, other.a, other.b.value)) continue;
         const rest = new Map(factors);
         rest.delete(atom);
         rest.delete(other);
@@ -526,6 +526,12 @@ function toInt32(value: number): number {
 
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+/** Whether x / n and y / m are the same by form: x may be a quotient itself, and both have become one division. */
+function dividesAlike(x: Expression, n: number, y: Expression, m: number): boolean {
+  if (x === y) return n === m;
+  return x.kind === "binary" && x.operation === "floorDiv" && x.b.kind === "number" && x.a === y && x.b.value * n === m;
 }
 
 function keyOf(x: Draft): string {

@@ -83,11 +83,11 @@ function depthwiseInputGradient(call: Call): Value {
     const channel = index[3]!;
     const which = index[6]!;
     const covers = axes.map((axis, each) => cover(ir, axis, index[each + 1]!, index[each + 4]!));
-    const weight = filter.at([...covers.map(({ tap }) => tap), channel, which]);
+    const weight = [...covers.map(({ tap }) => tap), channel, which];
     const windows = covers.map(({ window }) => window);
     return elementOr(lower, dy, [index[0]!, ...windows, ir.add(ir.mul(channel, multiplier), which)], 0, {
       condition: all(ir, covers.map(({ covers }) => covers)),
-      compute: (gradient) => ir.mul(gradient, weight),
+      compute: (gradient) => ir.mul(gradient, elementOr(lower, filter, weight, 0)),
     });
   });
   return lower.reduce(products, { combine: "sum", axes: [4, 5, 6] });

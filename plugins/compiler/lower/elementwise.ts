@@ -5,7 +5,7 @@
  */
 import type { Expressions } from "../ir/expressions.ts";
 import type { BinaryOperation, Expression, ScalarType, UnaryOperation } from "../ir/types.ts";
-import { attr, type Call, input, list, type Rule, type Rules, rulesFor, scalarType } from "./rules.ts";
+import { attr, type Call, input, list, type Rule, type Rules, scalarType } from "./rules.ts";
 import type { Value } from "./value.ts";
 
 type Compute = (ir: Expressions, x: Expression) => Expression;
@@ -280,5 +280,4 @@ export const elementwiseRules: Rules = {
       (x, alpha) => ir.select(below(ir, x!), ir.mul(alpha!, x!), x!),
     );
   },
-  ...rulesFor(["StopGradient"], (call) => input(call, "x")),
 };

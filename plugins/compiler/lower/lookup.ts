@@ -11,7 +11,7 @@ export type Lookup = (places: readonly Expression[]) => Expression;
 
 /** Looks int32 numbers up. @param shape Of the table: row-major. */
 export function lookupInts(lower: Lowering, values: readonly number[], shape: readonly number[]): Lookup {
-  return lookupLine(lower, values, shape) ?? lookupSteps(lower, values) ??
+  return lookupLine(lower, values, shape) ?? lookupSteps(lower, values, shape) ??
     lookupMemory(lower, Int32Array.from(values), shape);
 }
 
@@ -34,14 +34,14 @@ function lookupLine({ ir }: Lowering, values: readonly number[], shape: readonly
   return (places) => places.reduce((sum, place, axis) => ir.add(sum, ir.mul(place, steps[axis]!)), ir.int(start));
 }
 
-/** Numbers a + b · ⌊i / n⌋ of a table with one axis, if they are such. */
-function lookupSteps({ ir }: Lowering, values: readonly number[]): Lookup | undefined {
+/** Numbers a + b · ⌊i / n⌋ by the flat place i, if they are such. */
+function lookupSteps({ ir }: Lowering, values: readonly number[], shape: readonly number[]): Lookup | undefined {
   const [start = 0] = values;
   const length = values.findIndex((value) => value !== start);
   if (length < 1) return undefined;
   const step = values[length]! - start;
   if (!values.every((value, i) => value === start + step * Math.floor(i / length))) return undefined;
-  return (places) => ir.add(ir.mul(ir.floorDiv(places[0]!, length), step), start);
+  return (places) => ir.add(ir.mul(ir.floorDiv(ir.flatten(places, shape), length), step), start);
 }
 
 function lookupMemory(lower: Lowering, values: Float32Array | Int32Array, shape: readonly number[]): Lookup {

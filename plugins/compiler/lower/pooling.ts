@@ -66,17 +66,25 @@ function largestTap(lower: Lowering, x: Value, axes: readonly WindowAxis[]): Val
   return lower.reduce(windowsOf(lower, x, axes, lowest(x.type)), { combine: "argMax", axes: tapAxes(axes) });
 }
 
-/** Means of the elements that are there: what lies beyond an edge does not count. */
+/** How many elements a window looks at along an axis, those beyond an edge left out. */
+function countAlong({ ir }: Lowering, axis: WindowAxis, window: Expression): Expression {
+  const start = tapPlace(ir, axis, window, ir.int(0));
+  const end = ir.binary("min", ir.add(start, axis.taps), ir.int(axis.input));
+  const count = ir.sub(end, ir.binary("max", start, ir.int(0)));
+  const last = (axis.output - 1) * axis.stride - axis.before;
+  const mayBeOutside = last >= axis.input || axis.before >= axis.taps;
+  return mayBeOutside ? ir.binary("max", count, ir.int(0)) : count;
+}
+
+/** Means of the elements that are there. Where there are none, tfjs yields NaN in two dimensions and 0 in three. */
 function average(lower: Lowering, x: Value, axes: readonly WindowAxis[]): Value {
   const { ir } = lower;
   const sums = lower.reduce(windowsOf(lower, lower.cast(x, "f32"), axes, 0), { combine: "sum", axes: tapAxes(axes) });
   const means = lower.value(sums.shape, "f32", (index) => {
-    const counts = axes.map((axis, each): Expression => {
-      const start = tapPlace(ir, axis, index[each + 1]!, ir.int(0));
-      const end = ir.binary("min", ir.add(start, axis.taps), ir.int(axis.input));
-      return ir.sub(end, ir.binary("max", start, ir.int(0)));
-    });
-    return ir.div(sums.at(index), ir.cast(counts.reduce((product, count) => ir.mul(product, count)), "f32"));
+    const counts = axes.map((axis, each) => countAlong(lower, axis, index[each + 1]!));
+    const count = counts.reduce((product, one) => ir.mul(product, one));
+    const divisor = axes.length === 2 ? count : ir.binary("max", count, ir.int(1));
+    return ir.div(sums.at(index), ir.cast(divisor, "f32"));
   });
   return lower.cast(means, x.type);
 }
