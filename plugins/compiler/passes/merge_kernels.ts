@@ -73,7 +73,10 @@ function mapAxes(ir: Expressions, first: Nest | Contraction | Scan, second: Nest
   }
   const loops = [...second.outer, ...second.inner];
   if (!shared) return first.kind === "nest" ? mapInOrder(ir, first, second) : undefined;
-  const taken = new Set([...map.values()].flatMap((place) => [...axesOf(place)]));
+  const places = [...map.values()].flatMap((place) => [...axesOf(place)]);
+  const taken = new Set(places);
+  // Two loops of the second kernel that walk the same memory are not one loop of the first.
+  if (taken.size < places.length) return undefined;
   const free = loopsOf(first).filter((axis) => !taken.has(axis));
   const open = loops.filter((axis) => !map.has(axis));
   if (open.length === free.length && open.every(({ size }, at) => size === free[at]!.size)) {
