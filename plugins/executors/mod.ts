@@ -5,15 +5,20 @@
  */
 import type { Executor } from "../../core/executor.ts";
 import type { Factories } from "../../core/registry.ts";
+import { auto } from "./auto.ts";
 import { eager } from "./eager.ts";
 import { trace } from "./trace.ts";
+import { webgpu } from "./webgpu/mod.ts";
 
+export { auto } from "./auto.ts";
 export { eager } from "./eager.ts";
 export { trace, type TraceOptions } from "./trace.ts";
+export { type QueueCounts, type RuntimeCounts, webgpu, webGpuCounts } from "./webgpu/mod.ts";
 
-/** The built-in executors by name. `auto` takes the fastest one that is there. */
+/** The built-in executors by name. `auto` takes the fastest one that the device has. */
 export const executors: Factories<Executor> = {
-  auto: eager,
+  auto,
   eager,
   trace: () => trace({ inner: eager() }),
+  webgpu,
 };

@@ -1,0 +1,52 @@
+/**
+ * The executor that runs steps as WebGPU compute shaders.
+ *
+ * @module
+ */
+import type { Device } from "../../../core/device.ts";
+import type { Executor } from "../../../core/executor.ts";
+import { WebGpuProgram } from "./program.ts";
+import type { Compiler } from "./program_options.ts";
+import { type RuntimeCounts, runtimeOf } from "./runtime.ts";
+import { webGpuBackendOf } from "./tfjs_backend.ts";
+
+/** Options of `webgpu`. */
+export interface WebGpuOptions {
+  /**
+   * How many seconds of training may be lost with the device, when it is reset or unplugged: after that, variables have the
+   * values of the last snapshot, which is read back no more often than this, and in at most a fiftieth of the time.
+   * `Infinity`: none is taken, and they can no longer be read.
+   *
+   * @default 10
+   */
+  readonly snapshotSeconds?: number;
+}
+
+/** An executor from a compiler. */
+export function webGpuExecutor(compiler: Compiler, options: WebGpuOptions = {}): Executor {
+  const { snapshotSeconds = 10 } = options;
+  return {
+    name: "webgpu",
+    // Async, so that a refusal rejects as every other error of an executor does.
+    // deno-lint-ignore require-await
+    async load(step, { device, replica }) {
+      const runtime = runtimeOf(webGpuBackendOf(device));
+      return new WebGpuProgram(step, {
+        ...compiler,
+        runtime,
+        device,
+        snapshotSeconds,
+        ...(replica ? { replica } : {}),
+      });
+    },
+  };
+}
+
+/**
+ * What compiled programs hold on a device and have done with its queue so far: for tests and measurements.
+ *
+ * @throws {TypeError} If the device is not a WebGPU device that is open.
+ */
+export function webGpuCounts(device: Device): RuntimeCounts {
+  return runtimeOf(webGpuBackendOf(device)).counts;
+}

@@ -1,0 +1,161 @@
+/**
+ * When to submit and when to look, so that the event loop lives on.
+ *
+ * Deno waits for the device inside of calls: `mapAsync` and `onSubmittedWorkDone` until everything submitted has run, and
+ * on software adapters `submit` too. So the pacer learns how long steps take, sleeps that long on a timer, and makes such
+ * a call shortly before it would return at once: what is left of it tells how long the steps really took.
+ *
+ * @module
+ */
+import type { CountedQueue } from "./counted_queue.ts";
+
+/** How long a submission should take at most, in ms: what a wrong guess blocks is a part of it. */
+const SUBMISSION_MS = 50;
+/** How much work may be waiting where submitting does not block, in ms. */
+const LEAD_MS = 150;
+/** How long a call may block without a thought, in ms. */
+const SLACK_MS = 8;
+/** After so many ms without one, the event loop gets a turn. */
+const TURN_MS = 25;
+/** A call that took longer, in ms, has waited for the device. */
+const WAITED_MS = 0.5;
+/** How many times as many steps a submission may have as any that was measured. */
+const GROWTH = 8;
+/** How many answers may be awaited at a time, should a later Deno not wait inside of calls. */
+const MOST_ANSWERS = 4;
+
+/** How long the steps of one program take. */
+export class Timing {
+  /** In ms; `undefined` before the first measurement. */
+  perStep: number | undefined;
+  /** The most steps that were measured together. */
+  measured = 0;
+  /** Whether all shaders have run: some drivers compile them only then. */
+  warm: boolean;
+
+  /** Nothing is known. @param warm Whether all shaders have run before. */
+  constructor(warm: boolean) {
+    this.warm = warm;
+  }
+}
+
+interface Flight {
+  readonly timing: Timing;
+  readonly steps: number;
+  /** Whether shaders run for the first time: how long that takes says nothing. */
+  readonly cold: boolean;
+}
+
+/** Keeps track of what is on its way on one device. One user at a time: see `turn`. */
+export class Pacer {
+  readonly #queue: CountedQueue;
+  #blocks: boolean;
+  #last: Promise<unknown> = Promise.resolve();
+  #flights: Flight[] = [];
+  /** When the device began with them. */
+  #began = 0;
+  #turned = performance.now();
+  #answers: Promise<unknown>[] = [];
+
+  /** Nothing is on its way. @param blocks Whether `submit` waits until what was submitted before has run. */
+  constructor(queue: CountedQueue, blocks: boolean) {
+    this.#queue = queue;
+    this.#blocks = blocks;
+  }
+
+  /** Waits for everybody who came before, then calls `body`. */
+  turn<T>(body: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(body);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  /** How many steps, or which part of one, the next submission should have. 0: as little as possible. */
+  portion({ perStep, measured, warm }: Timing): number {
+    // Compiling may take long: a shader at a time lets the event loop live on in between.
+    if (!warm) return 0;
+    if (perStep === undefined) return 1;
+    return Math.min(measured * GROWTH, SUBMISSION_MS / Math.max(perStep, 1e-6));
+  }
+
+  /** Waits until this many steps more may be submitted. */
+  async room(timing: Timing, steps: number): Promise<void> {
+    const left = this.#left();
+    const unknown = timing.perStep === undefined || this.#flights.some(({ timing }) => timing.perStep === undefined);
+    const cost = this.#blocks ? 0 : steps * (timing.perStep ?? 0);
+    const most = this.#blocks ? SLACK_MS : LEAD_MS;
+    if (this.#flights.length > 0 && (unknown || left + cost > most || steps > timing.measured)) await this.idle();
+    else await this.breathe();
+  }
+
+  /** Gives the event loop a turn, if it has not had one for long. */
+  async breathe(): Promise<void> {
+    if (performance.now() - this.#turned > TURN_MS) await this.#sleep(0);
+  }
+
+  /** Submits, and takes note of it. */
+  submit(commands: GPUCommandBuffer, dispatches: number, flight: Flight): void {
+    const before = performance.now();
+    this.#queue.submit([commands], dispatches);
+    const waited = performance.now() - before;
+    if (this.#flights.length > 0 && (waited > WAITED_MS || this.#blocks)) {
+      if (waited > SLACK_MS) this.#blocks = true;
+      this.#finished(waited > WAITED_MS ? "now" : "before");
+    }
+    if (this.#flights.length === 0) this.#began = performance.now();
+    this.#flights.push(flight);
+  }
+
+  /** Waits until everything submitted has run. */
+  async idle(): Promise<void> {
+    if (this.#flights.length > 0) {
+      const left = this.#left();
+      // A first measurement must not be hidden by sleeping: a short one is worth blocking for.
+      const known = this.#flights.every(({ timing, steps }) => steps <= timing.measured);
+      const sleep = known ? left * 0.92 - 1 : left - SUBMISSION_MS / 2;
+      if (sleep > 1) await this.#sleep(sleep);
+      const before = performance.now();
+      const answer = this.#queue.done();
+      const waited = performance.now() - before;
+      this.#finished(waited > WAITED_MS ? "now" : sleep > 1 ? "asleep" : "before");
+      this.#answers.push(answer.catch(() => {}));
+      if (this.#answers.length > MOST_ANSWERS) await this.#answers.shift();
+    }
+    await this.breathe();
+  }
+
+  /** How many ms what was submitted should still take. */
+  #left(): number {
+    if (this.#flights.length === 0) return 0;
+    return Math.max(0, this.#began + this.#expected() - performance.now());
+  }
+
+  #expected(): number {
+    return this.#flights.reduce((sum, { timing, steps }) => sum + steps * (timing.perStep ?? 0), 0);
+  }
+
+  /** Everything has run. @param when Only just, some time before, or while the pacer slept as long as it had expected. */
+  #finished(when: "now" | "before" | "asleep"): void {
+    const elapsed = performance.now() - this.#began;
+    const expected = this.#expected();
+    for (const { timing, steps, cold } of this.#flights) {
+      if (cold) continue;
+      const { perStep } = timing;
+      const found = expected > 0 && perStep !== undefined
+        ? perStep * elapsed / expected
+        : elapsed / steps / this.#flights.length;
+      if (perStep === undefined || steps > timing.measured) timing.perStep = found;
+      // What ran with few steps says little about many.
+      else if (when === "now") timing.perStep = perStep + (found - perStep) * Math.min(0.5, steps / timing.measured);
+      else if (when === "asleep") timing.perStep = Math.min(found, perStep * 0.85);
+      else timing.perStep = Math.min(found, perStep);
+      timing.measured = Math.max(timing.measured, steps);
+    }
+    this.#flights = [];
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    this.#turned = performance.now();
+  }
+}

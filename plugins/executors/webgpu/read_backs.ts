@@ -1,0 +1,93 @@
+/**
+ * Reading device memory: several ranges in one buffer, mapped once.
+ *
+ * @module
+ */
+import type { CountedQueue } from "./counted_queue.ts";
+import { createBuffer, type Range } from "./memory.ts";
+import type { Pacer } from "./pacer.ts";
+
+/** Copied ranges, one after the other, not read yet. */
+export interface ReadBack {
+  readonly staging: GPUBuffer;
+  readonly bytes: number;
+}
+
+/** Buffers for reading, used again and again. */
+export class ReadBacks {
+  readonly #device: GPUDevice;
+  readonly #queue: CountedQueue;
+  readonly #pacer: Pacer;
+  readonly #free: GPUBuffer[] = [];
+
+  /** No buffers yet. */
+  constructor(device: GPUDevice, queue: CountedQueue, pacer: Pacer) {
+    this.#device = device;
+    this.#queue = queue;
+    this.#pacer = pacer;
+  }
+
+  /** A buffer to copy ranges into, with `copy`. */
+  async reserve(bytes: number): Promise<ReadBack> {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, 256)));
+    const index = this.#free.findIndex((buffer) => buffer.size === size);
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = index >= 0 ? this.#free.splice(index, 1)[0]! : await createBuffer(this.#device, {
+      bytes: Math.min(size, this.#device.limits.maxBufferSize),
+      what: "results",
+      usage,
+    });
+    return { staging, bytes };
+  }
+
+  /** Encodes the copies of ranges, one after the other. */
+  copy(encoder: GPUCommandEncoder, { staging }: ReadBack, ranges: readonly Range[]): void {
+    let to = 0;
+    for (const { buffer, offset, size } of ranges) {
+      encoder.copyBufferToBuffer(buffer, offset, staging, to, size);
+      to += size;
+    }
+  }
+
+  /** Reads what was copied, all of it with one wait. Takes a turn of the pacer's. */
+  async read(all: readonly ReadBack[]): Promise<readonly ArrayBuffer[]> {
+    // Later submissions need not wait until these are mapped.
+    const mapped = await this.#pacer.turn(async () => {
+      await this.#pacer.idle();
+      return { done: this.#map(all) };
+    });
+    await mapped.done;
+    return all.map((each) => this.#take(each));
+  }
+
+  /** As `read`, for a caller whose turn it is. */
+  async readNow(all: readonly ReadBack[]): Promise<readonly ArrayBuffer[]> {
+    await this.#pacer.idle();
+    await this.#map(all);
+    return all.map((each) => this.#take(each));
+  }
+
+  /** Gives a buffer back that will not be read. */
+  drop({ staging }: ReadBack): void {
+    this.#free.push(staging);
+  }
+
+  /** Frees all buffers that nobody reads. */
+  destroy(): void {
+    for (const buffer of this.#free.splice(0)) buffer.destroy();
+  }
+
+  #map(all: readonly ReadBack[]): Promise<unknown> {
+    const done = Promise.all(all.map(({ staging }) => this.#queue.map(staging)));
+    done.catch(() => {});
+    return done;
+  }
+
+  /** Only after `mapAsync` has answered: before, Deno 2.9 ends the process. */
+  #take({ staging, bytes }: ReadBack): ArrayBuffer {
+    const values = staging.getMappedRange(0, Math.max(bytes, 4)).slice(0);
+    staging.unmap();
+    this.#free.push(staging);
+    return values;
+  }
+}

@@ -1,0 +1,387 @@
+/**
+ * The shader of a contraction: sums of a tile in registers, one loop nest over the inner axes, then the stores.
+ *
+ * @module
+ */
+import type { Expressions } from "../../../compiler/ir/expressions.ts";
+import { axesOf, cost } from "../../../compiler/ir/shape.ts";
+import type { Axis, Buffer, Contraction, Expression, Store } from "../../../compiler/ir/types.ts";
+import { newAxis, type Substitute, substitution } from "./axes.ts";
+import { Emitter, loadsOf, vectorBuffers } from "./emitter.ts";
+import { OperandMemory } from "./memory.ts";
+import { assemble } from "./module.ts";
+import type { ComputeShader, PrintContext } from "./shader.ts";
+import type { Tile } from "./tile.ts";
+
+/** The tiles that invocations compute. */
+export interface Tiles {
+  readonly rows: Tile;
+  readonly columns: Tile;
+  readonly invocations: number;
+}
+
+/** Storage accesses in a shader's text beyond which compiling it takes seconds. */
+const MOST_ACCESSES = 96;
+/** Storage accesses in the text of the innermost loop. */
+const MOST_INNER_ACCESSES = 64;
+/** Products in the text of the innermost loop. */
+const MOST_INNER_PRODUCTS = 1024;
+/** Operations on sums in a shader's text beyond which these are done in loops. */
+const MOST_WORK = 1200;
+/** An axis before the last one that has no more values than this may be written out. */
+const SHORT_AXIS = 7;
+
+/** A factor: where its elements are in the tile, and along which loop it is loaded four elements at a time. */
+interface Factor {
+  readonly value: Expression;
+  readonly tile: Tile;
+  readonly by: "own" | "inner" | undefined;
+}
+
+/** What of the inner axes is written out. */
+interface Unrolling {
+  /** Steps of the last one. */
+  readonly steps: number;
+  /** Whether all of the one before is. */
+  readonly both: boolean;
+}
+
+/** Neighbouring columns whose sums are one vector, or one that is left over. */
+interface Group {
+  readonly first: number;
+  readonly width: 1 | 4;
+}
+
+/** Prints one contraction. */
+export class TilePrinter {
+  readonly #contraction: Contraction;
+  readonly #tiles: Tiles;
+  readonly #context: PrintContext;
+  readonly #pool: Expressions;
+  readonly #lane: { readonly axis: Axis; readonly value: Expression };
+  readonly #thread: { readonly axis: Axis; readonly value: Expression };
+  readonly #toThread: Substitute;
+  readonly #left: Factor;
+  readonly #right: Factor;
+  readonly #vectors = new Set<Buffer>();
+  readonly #memory: OperandMemory;
+  readonly #emitter: Emitter;
+  readonly #groups: readonly Group[];
+  readonly #scratch: Buffer[] = [];
+
+  /** @param contraction With as few axes as possible. */
+  constructor(contraction: Contraction, tiles: Tiles, context: PrintContext) {
+    const pool = context.expressions;
+    const { rows, columns, invocations } = tiles;
+    this.#contraction = contraction;
+    this.#tiles = tiles;
+    this.#context = context;
+    this.#pool = pool;
+    this.#lane = newAxis(pool, 4);
+    this.#thread = newAxis(pool, invocations);
+    const loops = [...contraction.batch, ...rows.loops, ...columns.loops];
+    const place = pool.unflatten(
+      invocations === 1 ? pool.int(0) : this.#thread.value,
+      loops.map(({ size }) => size),
+    );
+    this.#toThread = substitution(pool, new Map(loops.map((axis, i) => [axis, place[i]!])));
+    this.#left = this.#factor(contraction.left, rows);
+    this.#right = this.#factor(contraction.right, columns);
+    this.#findVectorsOfStores();
+    this.#memory = new OperandMemory(this.#vectors);
+    this.#emitter = new Emitter(context, this.#memory);
+    this.#emitter.defineAxis(this.#thread.axis, "thread");
+    this.#emitter.defineLane(this.#lane.axis);
+    const groups: Group[] = [];
+    for (let first = 0; first < columns.size; first += groups.at(-1)!.width) {
+      groups.push({ first, width: columns.size - first >= 4 ? 4 : 1 });
+    }
+    this.#groups = groups;
+  }
+
+  /** The shader. */
+  print(): ComputeShader {
+    const { batch, rows, columns, inner } = this.#contraction;
+    for (let row = 0; row < this.#tiles.rows.size; row++) {
+      this.#groups.forEach(({ width }, group) =>
+        this.#emitter.line(`var ${sum(row, group)} = ${width === 4 ? "vec4<f32>(0.0)" : "0.0"};`)
+      );
+    }
+    const loopIterations = this.#emitSums() + this.#emitStores();
+    return assemble({
+      label: `contract ${[batch, rows, columns, inner].map(sizesText).join(" ")}`,
+      emitter: this.#emitter,
+      memory: this.#memory,
+      invocations: this.#tiles.invocations,
+      workgroupSize: this.#context.tuning.contractionWorkgroupSize,
+      loopIterations,
+      scratch: this.#scratch,
+    });
+  }
+
+  /** An expression at places of some axes, for this invocation. */
+  #at(x: Expression, ...places: readonly ReadonlyMap<Axis, Expression>[]): Expression {
+    return this.#toThread(substitution(this.#pool, new Map(places.flatMap((map) => [...map])))(x));
+  }
+
+  /** Finds out how a factor is loaded. */
+  #factor(value: Expression, tile: Tile): Factor {
+    const pool = this.#pool;
+    const last = this.#contraction.inner.at(-1);
+    const candidates: [Factor["by"], Expression][] = [];
+    if (tile.byFour) {
+      const fourth = pool.axis(Math.max(tile.size / 4, 1));
+      candidates.push(["own", this.#at(value, tile.fourAt(fourth, this.#lane.value, true))]);
+    }
+    if (last !== undefined && last.size % 4 === 0) {
+      const four = pool.add(pool.mul(pool.axis(last.size / 4), 4), this.#lane.value);
+      candidates.push(["inner", this.#at(value, tile.at(newAxis(pool, tile.size).value), new Map([[last, four]]))]);
+    }
+    for (const [by, candidate] of candidates) {
+      const vectors = vectorBuffers(pool, this.#lane.axis, loadsOf([candidate]));
+      for (const buffer of vectors) this.#vectors.add(buffer);
+      if (vectors.size > 0) return { value, tile, by };
+    }
+    return { value, tile, by: undefined };
+  }
+
+  #findVectorsOfStores(): void {
+    const pool = this.#pool;
+    const { rows, columns } = this.#tiles;
+    if (!columns.byFour) return;
+    const row = newAxis(pool, rows.size).value;
+    const fourth = pool.axis(Math.max(columns.size / 4, 1));
+    const places = [rows.exactly(row), columns.fourAt(fourth, this.#lane.value, false)];
+    const stores = changedStores(this.#contraction.stores, (x) => this.#at(x, ...places));
+    const accesses = [...stores, ...loadsOf(stores.flatMap(({ index, value }) => [index, value]))];
+    for (const buffer of vectorBuffers(pool, this.#lane.axis, accesses)) this.#vectors.add(buffer);
+  }
+
+  /** A factor's element, or the four of which it is one and its place among them. */
+  #element({ value, tile, by }: Factor, element: number, inner: InnerPlace): [Expression, number | undefined] {
+    const pool = this.#pool;
+    const place = pool.int(element);
+    if (by === "inner") {
+      const four = pool.add(pool.mul(inner.fourth!, 4), this.#lane.value);
+      return [this.#at(value, tile.at(place), inner.before, new Map([[inner.last!, four]])), inner.step % 4];
+    }
+    const places = inner.last === undefined ? inner.before : new Map([...inner.before, [inner.last, inner.place!]]);
+    if (by === "own") {
+      const four = tile.fourAt(pool.int(Math.floor(element / 4)), this.#lane.value, true);
+      return [this.#at(value, four, places), element % 4];
+    }
+    return [this.#at(value, tile.at(place), places), undefined];
+  }
+
+  /** The places of the inner axes of the products that are written out, in order. */
+  #places({ steps, both }: Unrolling, loops: ReadonlyMap<Axis, Expression>): readonly InnerPlace[] {
+    const pool = this.#pool;
+    const { inner } = this.#contraction;
+    const last = inner.at(-1);
+    const short = both ? inner.at(-2)! : undefined;
+    const places: InnerPlace[] = [];
+    for (let k = 0; k < (short?.size ?? 1); k++) {
+      const before = new Map([...loops].filter(([axis]) => axis !== last));
+      if (short !== undefined) before.set(short, pool.int(k));
+      if (last === undefined) {
+        places.push({ before, last, step: 0 });
+        continue;
+      }
+      const first = pool.mul(loops.get(last)!, steps);
+      for (let step = 0; step < steps; step++) {
+        const place = pool.add(first, step);
+        const fourth = steps % 4 === 0
+          ? pool.add(pool.mul(loops.get(last)!, steps / 4), Math.floor(step / 4))
+          : undefined;
+        places.push({ before, last, place, fourth, step });
+      }
+    }
+    return places;
+  }
+
+  /** Writes out as much as lets loads serve several products, within what compiles quickly. */
+  #chooseUnrolling(): Unrolling {
+    const { inner } = this.#contraction;
+    const { tuning } = this.#context;
+    const last = inner.at(-1);
+    const before = inner.at(-2);
+    if (last === undefined) return { steps: 1, both: false };
+    const byFour = this.#left.by === "inner" || this.#right.by === "inner";
+    const steps: number[] = [];
+    for (let step = 1; step <= Math.min(last.size, Math.max(tuning.unroll, SHORT_AXIS)); step++) {
+      if (last.size % step === 0 && (!byFour || step === 4) && (step <= tuning.unroll || step === last.size)) {
+        steps.push(step);
+      }
+    }
+    const loops = new Map<Axis, Expression>(inner.map((axis) => [axis, newAxis(this.#pool, axis.size).value]));
+    let best: Unrolling = { steps: steps[0]!, both: false };
+    let lowest = Infinity;
+    for (const step of steps) {
+      for (const both of before !== undefined && before.size <= SHORT_AXIS ? [false, true] : [false]) {
+        const places = this.#places({ steps: step, both }, loops);
+        const loads = new Set<Expression>();
+        for (const place of places) {
+          for (const factor of [this.#left, this.#right]) {
+            for (let i = 0; i < factor.tile.size; i++) loads.add(this.#element(factor, i, place)[0]);
+          }
+        }
+        const products = places.length * this.#tiles.rows.size * this.#groups.length;
+        const first = best.steps === step && !both && lowest === Infinity;
+        if (!first && (loads.size > MOST_INNER_ACCESSES || products > MOST_INNER_PRODUCTS)) continue;
+        // A loop's own work is about that of four loads.
+        const each = (loads.size + 4) / places.length;
+        if (each < lowest * 0.97) [best, lowest] = [{ steps: step, both }, each];
+      }
+    }
+    return best;
+  }
+
+  /** @returns How many iterations its loops take. */
+  #emitSums(): number {
+    const pool = this.#pool;
+    const emitter = this.#emitter;
+    const { inner } = this.#contraction;
+    const unrolling = this.#chooseUnrolling();
+    const last = inner.at(-1);
+    let iterations = 1;
+    let opened = 0;
+    const loops = new Map<Axis, Expression>();
+    inner.forEach((axis, i) => {
+      if (unrolling.both && i === inner.length - 2) return;
+      const loop = pool.axis(axis === last ? axis.size / unrolling.steps : axis.size);
+      loops.set(axis, loop);
+      if (loop.kind !== "axis") return;
+      const name = emitter.newName("k");
+      emitter.open(`for (var ${name} = 0; ${name} < ${loop.axis.size}; ${name}++)`);
+      emitter.defineAxis(loop.axis, name);
+      iterations *= loop.axis.size;
+      opened++;
+    });
+    for (const place of this.#places(unrolling, loops)) this.#emitProducts(place);
+    for (; opened > 0; opened--) emitter.close();
+    return iterations;
+  }
+
+  #emitProducts(place: InnerPlace): void {
+    const emitter = this.#emitter;
+    const text = (factor: Factor, element: number): string => {
+      const [value, lane] = this.#element(factor, element, place);
+      return lane === undefined ? emitter.scalar(value) : `${emitter.vector(value)}.${"xyzw"[lane]}`;
+    };
+    const lefts = Array.from({ length: this.#tiles.rows.size }, (_, row) => text(this.#left, row));
+    this.#groups.forEach(({ first, width }, group) => {
+      let factor: string;
+      if (width === 4 && this.#right.by === "own") factor = emitter.vector(this.#element(this.#right, first, place)[0]);
+      else if (width === 1) factor = text(this.#right, first);
+      else {
+        factor = emitter.newName("b");
+        const elements = [0, 1, 2, 3].map((i) => text(this.#right, first + i));
+        emitter.line(`let ${factor} = vec4<f32>(${elements.join(", ")});`);
+      }
+      lefts.forEach((left, row) => emitter.line(`${sum(row, group)} = ${sum(row, group)} + ${left} * ${factor};`));
+    });
+  }
+
+  /** @returns How many iterations its loops take. */
+  #emitStores(): number {
+    const { stores, rows, columns } = this.#contraction;
+    const pool = this.#pool;
+    const tile = this.#tiles;
+    // Groups of four stay together where they are inside or outside together.
+    const fours = tile.columns.byFour;
+    const width = fours ? this.#groups.length : tile.columns.size;
+    const sums = Array.from(
+      { length: tile.rows.size },
+      (_, row) =>
+        this.#groups.flatMap((group, i) =>
+          fours || group.width === 1 ? [sum(row, i)] : [..."xyzw"].map((lane) => `${sum(row, i)}.${lane}`)
+        ),
+    );
+    this.#emitter.setStored(new Set(stores.map(({ buffer }) => buffer)));
+    const dependsOn = (x: Expression, axes: readonly Axis[]) => [...axesOf(x)].some((axis) => axes.includes(axis));
+    const times = (x: Expression) => (dependsOn(x, rows) ? tile.rows.size : 1) * (dependsOn(x, columns) ? width : 1);
+    const loads = loadsOf(stores.flatMap(({ index, value }) => [index, value]));
+    const accesses = loads.reduce((total, load) => total + times(load), stores.length * tile.rows.size * width);
+    const work = stores.reduce((total, { value }) => total + cost(value), 0) * tile.rows.size * width;
+    if (accesses > MOST_ACCESSES || work > MOST_WORK) return this.#emitStoresInLoops(sums, width, fours);
+    sums.forEach((ofRow, row) =>
+      ofRow.forEach((text, column) => this.#emitStoresAt(pool.int(row), pool.int(column), text, fours))
+    );
+    return 0;
+  }
+
+  #emitStoresAt(row: Expression, column: Expression, text: string, fours: boolean): void {
+    const pool = this.#pool;
+    const emitter = this.#emitter;
+    const { rows, columns } = this.#tiles;
+    const places = fours ? columns.fourAt(column, this.#lane.value, false) : columns.exactly(column);
+    const inside = pool.and(rows.inside(row), columns.inside(fours ? pool.mul(column, 4) : column));
+    const guard = this.#toThread(inside);
+    emitter.open(guard.kind === "number" ? "" : `if (${emitter.scalar(guard)})`);
+    emitter.define(pool.result(this.#contraction.result, "f32"), text, fours);
+    const change = (x: Expression) => this.#at(x, rows.exactly(row), places);
+    for (const store of changedStores(this.#contraction.stores, change)) emitter.store(store);
+    emitter.close();
+  }
+
+  /** Loops need sums that can be numbered. Arrays of an invocation's own compile for seconds, memory does not. */
+  #emitStoresInLoops(sums: readonly (readonly string[])[], width: number, fours: boolean): number {
+    const pool = this.#pool;
+    const emitter = this.#emitter;
+    const { rows, invocations } = this.#tiles;
+    const each = rows.size * width;
+    const spilled = pool.buffer("f32", invocations * each * (fours ? 4 : 1), { kind: "scratch" });
+    this.#scratch.push(spilled);
+    if (fours) this.#vectors.add(spilled);
+    const { name } = this.#memory.place(spilled);
+    const start = emitter.newName("s");
+    emitter.line(`let ${start} = thread * ${each};`);
+    sums.flat().forEach((text, i) => emitter.line(`${name}[${start} + ${i}] = ${text};`));
+    const loop = (size: number): Expression => {
+      const index = pool.axis(size);
+      if (index.kind === "axis") {
+        const variable = emitter.newName("i");
+        emitter.open(`for (var ${variable} = 0; ${variable} < ${size}; ${variable}++)`);
+        emitter.defineAxis(index.axis, variable);
+      }
+      return index;
+    };
+    const row = loop(rows.size);
+    const column = loop(width);
+    const at = emitter.scalar(pool.add(pool.mul(row, width), column));
+    const text = emitter.newName("r");
+    emitter.line(`let ${text} = ${name}[${start} + ${at}];`);
+    this.#emitStoresAt(row, column, text, fours);
+    if (column.kind === "axis") emitter.close();
+    if (row.kind === "axis") emitter.close();
+    return rows.size * (width + 1);
+  }
+}
+
+/** Where the inner axes are at one product that is written out. */
+interface InnerPlace {
+  /** All axes but the last. */
+  readonly before: ReadonlyMap<Axis, Expression>;
+  /** The last one. */
+  readonly last: Axis | undefined;
+  /** Its value. */
+  readonly place?: Expression;
+  /** A fourth of the value that begins its four. */
+  readonly fourth?: Expression;
+  /** Which of the steps that are written out this is. */
+  readonly step: number;
+}
+
+/** The name of a sum. */
+function sum(row: number, group: number): string {
+  return `a${row}_${group}`;
+}
+
+/** Stores with other expressions. */
+export function changedStores(stores: readonly Store[], change: (x: Expression) => Expression): readonly Store[] {
+  return stores.map(({ buffer, index, value }) => ({ buffer, index: change(index), value: change(value) }));
+}
+
+function sizesText(axes: readonly Axis[]): string {
+  return axes.map(({ size }) => size).join("×") || "1";
+}

@@ -1,0 +1,80 @@
+/**
+ * A shader's text around its body.
+ *
+ * @module
+ */
+import type { Buffer } from "../../../compiler/ir/types.ts";
+import type { Emitter } from "./emitter.ts";
+import type { OperandMemory } from "./memory.ts";
+import type { ComputeShader } from "./shader.ts";
+
+/** WebGPU's limit of workgroups along each dimension. */
+export const MAX_WORKGROUPS = 65535;
+
+/** The body of a shader and what it runs on. */
+export interface Body {
+  readonly label: string;
+  readonly emitter: Emitter;
+  readonly memory: OperandMemory;
+  /** Invocations that have work: `thread` counts from 0 to this number, exclusive. */
+  readonly invocations: number;
+  readonly workgroupSize: number;
+  readonly loopIterations: number;
+  readonly scratch?: readonly Buffer[];
+}
+
+/** Declarations of group 1, those that are used. */
+export function groupOneText({ step, table, keys }: Emitter["uses"]): string {
+  const lines: string[] = [];
+  if (step) {
+    lines.push(
+      "struct Info { step: u32, steps: u32, unused0: u32, unused1: u32 }",
+      "@group(1) @binding(0) var<uniform> info: Info;",
+    );
+  }
+  if (table) lines.push("@group(1) @binding(1) var<storage, read> table: array<f32>;");
+  if (keys) lines.push("@group(1) @binding(2) var<storage, read> keys: array<vec2<u32>>;");
+  return lines.join("\n");
+}
+
+/** A shader whose invocations are numbered by `thread`. */
+export function assemble(body: Body): ComputeShader {
+  const { label, emitter, memory, invocations, workgroupSize, loopIterations, scratch = [] } = body;
+  const groups = Math.ceil(invocations / workgroupSize);
+  const x = Math.min(groups, MAX_WORKGROUPS);
+  const y = Math.ceil(groups / x);
+  const lines = [
+    `let thread = i32((group.x${y > 1 ? ` + group.y * ${x}u` : ""}) * ${workgroupSize}u + local);`,
+    ...x * y * workgroupSize > invocations ? [`if (thread >= ${invocations}) { return; }`] : [],
+    ...emitter.uses.step ? ["let step = i32(info.step);"] : [],
+    ...emitter.lines,
+  ];
+  const code = [
+    memory.text(),
+    groupOneText(emitter.uses),
+    emitter.math.text(),
+    `@compute @workgroup_size(${workgroupSize})`,
+    "fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {",
+    ...lines.map((line) => `  ${line}`),
+    "}",
+    "",
+  ].filter((part) => part !== "").join("\n") + "\n";
+  return {
+    label,
+    code,
+    operands: memory.operands,
+    workgroups: [x, y, 1],
+    loopIterations,
+    usesStep: emitter.uses.step,
+    usesTable: emitter.uses.table,
+    usesKeys: emitter.uses.keys,
+    scratch,
+  };
+}
+
+/** The size of a workgroup for so many invocations: enough workgroups for all cores before large ones. */
+export function workgroupSizeFor(invocations: number, most: number): number {
+  let size = most;
+  while (size > 8 && invocations < size * 4) size /= 2;
+  return size;
+}
