@@ -4,6 +4,7 @@
  * @module
  */
 import { type HostArray, tf } from "@stride/stride";
+import type { TransformerOptions } from "../examples/transformer_model.ts";
 
 /** A model to train, and what on. */
 export interface Workload {
@@ -72,8 +73,15 @@ export const cnn: Workload = {
     }),
 };
 
-/** All of them by name. */
+/** All models of layers by name. */
 export const workloads: Readonly<Record<string, Workload>> = { dense1, mlp, cnn };
+
+/** A character-level transformer, which is no model of layers: `examples/transformer_model.ts` has it. Trained by Adam. */
+export const gpt: { readonly name: "gpt"; readonly batchSize: number; readonly transformer: TransformerOptions } = {
+  name: "gpt",
+  batchSize: 32,
+  transformer: { vocabulary: 80, context: 64, width: 128, heads: 4, blocks: 4 },
+};
 
 /** The middle one. */
 export function median(values: readonly number[]): number {
@@ -90,4 +98,37 @@ export function samples({ inputShape, outputs }: Workload, rows: number): { x: H
     x: { shape: [rows, ...inputShape], dtype: "float32", values: x },
     y: { shape: [rows, outputs], dtype: "float32", values: y },
   };
+}
+
+/** Characters, and those that follow them, both int32 `[rows, context]`: made from a formula too. */
+export function characters(rows: number): { x: HostArray; y: HostArray } {
+  const { context, vocabulary } = gpt.transformer;
+  const text = Int32Array.from({ length: rows * context + 1 }, (_, i) => (i * i + (i % 7) * 11) % vocabulary);
+  const array = (values: Int32Array): HostArray => ({ shape: [rows, context], dtype: "int32", values });
+  return { x: array(text.slice(0, -1)), y: array(text.slice(1)) };
+}
+
+/** The training data of any workload. */
+export function trainingData(name: string, rows: number): { x: HostArray; y: HostArray } {
+  return name === gpt.name ? characters(rows) : samples(workloads[name]!, rows);
+}
+
+/** Samples in a batch of any workload. */
+export function batchSizeOf(name: string): number {
+  return name === gpt.name ? gpt.batchSize : workloads[name]!.batchSize;
+}
+
+/** The training data of so many steps, cut into batches, for loops that do their own batching. */
+export function slicedBatches(name: string, count: number): readonly { x: HostArray; y: HostArray }[] {
+  const rows = batchSizeOf(name);
+  const { x, y } = trainingData(name, rows * count);
+  const part = (array: HostArray, batch: number): HostArray => {
+    const size = array.values.length / count;
+    return {
+      ...array,
+      shape: [rows, ...array.shape.slice(1)],
+      values: array.values.subarray(batch * size, (batch + 1) * size),
+    };
+  };
+  return Array.from({ length: count }, (_, batch) => ({ x: part(x, batch), y: part(y, batch) }));
 }

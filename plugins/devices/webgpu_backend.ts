@@ -33,6 +33,15 @@ interface TfjsWebGpuBackend extends UploadBackend {
   ): tf.TensorInfo;
 }
 
+/** A backend whose device others use too. */
+export interface IdleAware {
+  /**
+   * Calls `start` when everything on its way has run, so that it does not block: mapping a buffer does until then. Set by
+   * who submits to the device beside tfjs.
+   */
+  whenIdle?: <T>(start: () => Promise<T>) => Promise<T>;
+}
+
 type BackendClass = new (device: GPUDevice, info?: GPUAdapterInfo) => tf.KernelBackend & TfjsWebGpuBackend;
 
 /** What to set a backend up on. */
@@ -78,12 +87,19 @@ export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise
     }
 
     override async read(dataId: object): Promise<BackendValues> {
+      if (this.tensorMap.get(dataId)?.values) return await super.read(dataId);
+      const { whenIdle = (start) => start() } = this as IdleAware;
+      // Until they are here, these data are in use: a compiled step gives a variable that it writes other ones.
+      this.incRef(dataId);
       try {
-        return await super.read(dataId);
+        return await whenIdle(() => super.read(dataId));
       } catch (error) {
         // Reading fails before the device says why.
         await new Promise((resolve) => setTimeout(resolve, 0));
         throw failure() ?? error;
+      } finally {
+        const { removeDataId } = tf.engine() as unknown as { removeDataId(dataId: object, backend: unknown): void };
+        if (this.disposeData(dataId)) removeDataId.call(tf.engine(), dataId, this);
       }
     }
   }

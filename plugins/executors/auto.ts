@@ -5,12 +5,17 @@
  */
 import type { Executor } from "../../core/executor.ts";
 import { eager } from "./eager.ts";
+import { wasm } from "./wasm/mod.ts";
 import { webgpu } from "./webgpu/mod.ts";
 
+/** Compiled executors by the name of the device that they run on. */
+const COMPILED: Readonly<Record<string, () => Executor>> = { cpu: wasm, webgpu };
+
 /**
- * Compiles steps where the device has a compiled executor, and runs them as they are written where it has none.
+ * Compiles steps where the device has a compiled executor, `wasm` for the CPU and `webgpu` for WebGPU, and runs them as
+ * they are written on any other.
  *
- * A step that cannot be compiled is an error that says why, not a slower run.
+ * A step that cannot be compiled is an error that says why, not a slower run: ask for `"eager"` then.
  *
  * ```ts
  * import { auto } from "@stride/stride/executors";
@@ -22,6 +27,6 @@ import { webgpu } from "./webgpu/mod.ts";
 export function auto(): Executor {
   return {
     name: "auto",
-    load: (step, options) => (options.device.name === "webgpu" ? webgpu() : eager()).load(step, options),
+    load: (step, options) => (COMPILED[options.device.name] ?? eager)().load(step, options),
   };
 }

@@ -9,6 +9,7 @@ import {
   type Tensor,
   type TensorBatch,
   tf,
+  TraceError,
   type TrainPhase,
 } from "@stride/stride";
 import { adam, sgd } from "@stride/stride/optimizers";
@@ -230,8 +231,10 @@ Deno.test("trainStep() that returns no gradients, or those of other variables, i
     }
   }
   const stranger = new Stranger();
-  stranger.compile({ loss: "mse" });
+  stranger.compile({ loss: "mse", executor: "eager" });
   await assertRejects(() => stranger.fit(ones, quiet), RangeError, 'variable "stranger"');
+  stranger.compile({ loss: "mse", executor: "auto" });
+  await assertRejects(() => stranger.fit(ones, quiet), TraceError, "stranger");
 });
 
 Deno.test("trainStep() whose loss is no scalar, or whose logs are none, is refused", async () => {

@@ -5,7 +5,7 @@ import { column, onesModel } from "./helpers.ts";
 
 function compiled(): Model {
   const model = onesModel(1, 1);
-  model.compile({ optimizer: sgd({ learningRate: 0 }), loss: "mse" });
+  model.compile({ optimizer: sgd({ learningRate: 0 }), loss: "mse", executor: "eager" });
   return model;
 }
 

@@ -9,7 +9,7 @@ const data = onesData(24, 1);
 
 function compiled(options: CompileOptions = {}): Model {
   const model = onesModel(1);
-  model.compile({ optimizer: "adam", loss: "mse", metrics: ["mae"], ...options });
+  model.compile({ optimizer: "adam", loss: "mse", metrics: ["mae"], executor: "eager", ...options });
   return model;
 }
 
@@ -67,7 +67,7 @@ Deno.test("fit() reads only the executions that a hook looked at, and the rest a
 
 Deno.test("fit() serves a hook that does not await its logs late, with the values of its time", async () => {
   const model = onesModel(1, 1);
-  model.compile({ optimizer: "sgd", loss: (_yTrue, yPred) => yPred });
+  model.compile({ optimizer: "sgd", loss: (_yTrue, yPred) => yPred, executor: "eager" });
   model.optimizer!.learningRate = 0;
   const late: Promise<number>[] = [];
   const callback: Callback = {

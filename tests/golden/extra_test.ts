@@ -4,13 +4,17 @@ import { runFolder } from "./run.ts";
 
 const FOLDER = decodeURIComponent(new URL("extra", import.meta.url).pathname);
 
-for (const executor of ["eager", "trace"]) {
+async function agrees(executor: string, device: string): Promise<void> {
+  const failures: string[] = [];
+  const counts = await runFolder(FOLDER, { executor, device }, ({ ok, name, message }) => {
+    if (!ok) failures.push(`${name}: ${message}`);
+  });
+  assertEquals([counts.failed, failures], [0, []]);
+  assert(counts.passed > 0);
+}
+
+for (const executor of ["eager", "trace", "wasm"]) {
   Deno.test(`runFolder() agrees with Keras on every run of extra/ when the executor is ${executor}`, async () => {
-    const failures: string[] = [];
-    const counts = await runFolder(FOLDER, { executor, device: "cpu" }, ({ ok, name, message }) => {
-      if (!ok) failures.push(`${name}: ${message}`);
-    });
-    assertEquals([counts.failed, failures], [0, []]);
-    assert(counts.passed > 0);
+    await agrees(executor, "cpu");
   });
 }

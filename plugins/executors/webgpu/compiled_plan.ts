@@ -16,6 +16,7 @@ import { aligned, ALIGNMENT, createBuffer, type Range } from "./memory.ts";
 import { Timing } from "./pacer.ts";
 import type { Pipeline } from "./pipelines.ts";
 import type { Runtime } from "./runtime.ts";
+import { OTHER_BINDINGS, singleStep } from "./single_step.ts";
 import { layOut, mostSteps, type UploadLayout, writeUpload } from "./staged_upload.ts";
 import { type ComputeShader, type PrintContext, STEP_BYTES } from "./wgsl/mod.ts";
 
@@ -81,6 +82,8 @@ export class CompiledPlan {
   readonly plan: Plan;
   readonly #options: CompileOptions;
   readonly #shaders: readonly ComputeShader[];
+  /** More than 1 where the only shader does whole steps. */
+  readonly #stepsPerDispatch: number;
   readonly #pipelines: readonly Pipeline[];
   readonly #scratch: Allocation;
   /** Where each scratch buffer of the device ends. */
@@ -100,8 +103,10 @@ export class CompiledPlan {
       readonly constants: { readonly buffer?: GPUBuffer; readonly offsets: ReadonlyMap<Buffer, number> };
       readonly scratch: Allocation;
       readonly capacity: number;
+      readonly stepsPerDispatch: number;
     },
   ) {
+    this.#stepsPerDispatch = made.stepsPerDispatch;
     this.plan = plan;
     this.#options = options;
     this.#shaders = made.shaders;
@@ -121,9 +126,10 @@ export class CompiledPlan {
   static async compile(plan: Plan, options: CompileOptions): Promise<CompiledPlan> {
     const { runtime, print } = options;
     const { expressions, columns, streams } = plan;
-    const printed = plan.kernels.map((kernel) =>
-      print(kernel, { expressions, columns, streams, tuning: runtime.tuning })
-    );
+    const context = { expressions, columns, streams, tuning: runtime.tuning };
+    const { maxBufferSize, maxStorageBuffersPerShaderStage } = runtime.device.limits;
+    const single = singleStep(plan, context, maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
+    const printed = single ? [[single.shader]] : plan.kernels.map((kernel) => print(kernel, context));
     const shaders = printed.flat();
     for (const { label, loopIterations } of shaders) {
       if (loopIterations > runtime.tuning.maxLoopIterations) {
@@ -137,11 +143,19 @@ export class CompiledPlan {
     const pipelines = await runtime.pipelines.compile(shaders, () => runtime.pacer.breathe());
     const warm = runtime.pipelines.size === known;
     const within = new Map(printed.map((each, index) => [index, each.flatMap(({ scratch }) => scratch)]));
-    const { maxBufferSize } = runtime.device.limits;
     const capacity = Math.min(2 ** 40, Math.floor(maxBufferSize / ALIGNMENT) * ALIGNMENT);
-    const scratch = allocate(plan, { alignment: ALIGNMENT, capacity, within });
+    // In a single dispatch, buffers that share memory would need barriers that nothing else asks for.
+    const scratch = allocate(plan, { alignment: ALIGNMENT, capacity, within, reuse: single === undefined });
     const constants = await placeConstants(plan, runtime);
-    return new CompiledPlan(plan, options, { shaders, pipelines, warm, constants, scratch, capacity });
+    return new CompiledPlan(plan, options, {
+      shaders,
+      pipelines,
+      warm,
+      constants,
+      scratch,
+      capacity,
+      stepsPerDispatch: single?.stepsPerDispatch ?? 1,
+    });
   }
 
   /** The labels of its shaders, in order. */
@@ -163,6 +177,10 @@ export class CompiledPlan {
     const staged = this.#isStaged(batch);
     const steps = batches.length;
     const { plan } = this;
+    for (const { variable, path } of step.variables) {
+      if (!variable.isDisposed) continue;
+      throw new Error(`Cannot run the ${step.kind} step: its variable "${path}" was disposed. Make the model anew.`);
+    }
     const layout = layOut(plan, steps, staged);
     const results = this.#resultOffsets(steps);
     const scratch: number[] = [];
@@ -209,15 +227,16 @@ export class CompiledPlan {
     writeUpload(memory, { plan, layout, batches, table, first });
     queue.write(upload.buffer, 0, new Uint8Array(memory, 0, layout.bytes));
     const shaders = this.#shaders.length;
-    const total = batches.length * shaders;
+    const each = this.#stepsPerDispatch;
+    const total = Math.ceil(batches.length / each) * shaders;
     let done = 0;
     do {
-      const wanted = Math.max(1, Math.round(pacer.portion(this.#timing) * shaders));
+      const wanted = Math.max(1, Math.round(pacer.portion(this.#timing) / each * shaders));
       // Whole steps where there is one, and no small rest.
       const next = wanted >= shaders ? wanted - wanted % shaders : wanted;
       const cold = !this.#timing.warm;
       const end = total - done < next * 1.25 ? total : Math.min(total, done + next);
-      const steps = shaders === 0 ? 1 : (end - done) / shaders;
+      const steps = shaders === 0 ? 1 : Math.min((end - done) / shaders * each, batches.length);
       await pacer.room(this.#timing, steps);
       activate();
       state.variables.enter(this.#uses);
@@ -252,7 +271,11 @@ export class CompiledPlan {
       pass.setBindGroup(0, operands[index]!);
       const group = steps[index];
       if (group !== undefined) {
-        pass.setBindGroup(1, group, shader.usesStep ? [Math.floor(dispatch / count) * ALIGNMENT] : []);
+        pass.setBindGroup(
+          1,
+          group,
+          shader.usesStep ? [Math.floor(dispatch / count) * this.#stepsPerDispatch * ALIGNMENT] : [],
+        );
       }
       const [x, y, z] = shader.workgroups;
       pass.dispatchWorkgroups(x, y, z);

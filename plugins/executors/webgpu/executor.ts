@@ -11,7 +11,7 @@ import { type RuntimeCounts, runtimeOf } from "./runtime.ts";
 import { webGpuBackendOf } from "./tfjs_backend.ts";
 
 /** Options of `webgpu`. */
-export interface WebGpuOptions {
+export interface WebGpuExecutorOptions {
   /**
    * How many seconds of training may be lost with the device, when it is reset or unplugged: after that, variables have the
    * values of the last snapshot, which is read back no more often than this, and in at most a fiftieth of the time.
@@ -23,7 +23,7 @@ export interface WebGpuOptions {
 }
 
 /** An executor from a compiler. */
-export function webGpuExecutor(compiler: Compiler, options: WebGpuOptions = {}): Executor {
+export function webGpuExecutor(compiler: Compiler, options: WebGpuExecutorOptions = {}): Executor {
   const { snapshotSeconds = 10 } = options;
   return {
     name: "webgpu",

@@ -5,10 +5,10 @@
  */
 import type { Executor } from "../../../core/executor.ts";
 import { planPhase, planStep } from "../../compiler/compile.ts";
-import { webGpuExecutor, type WebGpuOptions } from "./executor.ts";
+import { webGpuExecutor, type WebGpuExecutorOptions } from "./executor.ts";
 import { printKernel } from "./wgsl/mod.ts";
 
-export { webGpuCounts, type WebGpuOptions } from "./executor.ts";
+export { webGpuCounts, type WebGpuExecutorOptions } from "./executor.ts";
 export type { QueueCounts } from "./counted_queue.ts";
 export type { RuntimeCounts } from "./runtime.ts";
 
@@ -37,6 +37,6 @@ export type { RuntimeCounts } from "./runtime.ts";
  * @throws {TypeError} From fit, evaluate and predict, if the device is not a WebGPU device.
  * @throws {TraceError} From fit, evaluate and predict, if a step does what cannot be compiled.
  */
-export function webgpu(options: WebGpuOptions = {}): Executor {
+export function webgpu(options: WebGpuExecutorOptions = {}): Executor {
   return webGpuExecutor({ plan: planStep, planHalves: planPhase, print: printKernel }, options);
 }

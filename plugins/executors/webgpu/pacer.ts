@@ -21,6 +21,8 @@ const TURN_MS = 25;
 const WAITED_MS = 0.5;
 /** How many times as many steps a submission may have as any that was measured. */
 const GROWTH = 8;
+/** No sleep is longer, whatever a stalled machine made of a measurement, in ms. */
+const MOST_SLEEP_MS = 500;
 /** How many answers may be awaited at a time, should a later Deno not wait inside of calls. */
 const MOST_ANSWERS = 4;
 
@@ -70,6 +72,17 @@ export class Pacer {
     return turn;
   }
 
+  /** Calls `start` when everything submitted has run. Those who come later need not wait for what it promises. */
+  async whenIdle<T>(start: () => Promise<T>): Promise<T> {
+    const { done } = await this.turn(async () => {
+      await this.idle();
+      const done = start();
+      done.catch(() => {});
+      return { done };
+    });
+    return await done;
+  }
+
   /** How many steps, or which part of one, the next submission should have. 0: as little as possible. */
   portion({ perStep, measured, warm }: Timing): number {
     // Compiling may take long: a shader at a time lets the event loop live on in between.
@@ -113,7 +126,7 @@ export class Pacer {
       // A first measurement must not be hidden by sleeping: a short one is worth blocking for.
       const known = this.#flights.every(({ timing, steps }) => steps <= timing.measured);
       const sleep = known ? left * 0.92 - 1 : left - SUBMISSION_MS / 2;
-      if (sleep > 1) await this.#sleep(sleep);
+      if (sleep > 1) await this.#sleep(Math.min(sleep, MOST_SLEEP_MS));
       const before = performance.now();
       const answer = this.#queue.done();
       const waited = performance.now() - before;
@@ -138,12 +151,14 @@ export class Pacer {
   #finished(when: "now" | "before" | "asleep"): void {
     const elapsed = performance.now() - this.#began;
     const expected = this.#expected();
+    const flown = new Map<Timing, number>();
     for (const { timing, steps, cold } of this.#flights) {
-      if (cold) continue;
+      if (!cold) flown.set(timing, (flown.get(timing) ?? 0) + steps);
+    }
+    this.#flights = [];
+    for (const [timing, steps] of flown) {
       const { perStep } = timing;
-      const found = expected > 0 && perStep !== undefined
-        ? perStep * elapsed / expected
-        : elapsed / steps / this.#flights.length;
+      const found = perStep !== undefined && expected > 0 ? perStep * elapsed / expected : elapsed / steps;
       if (perStep === undefined || steps > timing.measured) timing.perStep = found;
       // What ran with few steps says little about many.
       else if (when === "now") timing.perStep = perStep + (found - perStep) * Math.min(0.5, steps / timing.measured);
@@ -151,7 +166,6 @@ export class Pacer {
       else timing.perStep = Math.min(found, perStep);
       timing.measured = Math.max(timing.measured, steps);
     }
-    this.#flights = [];
   }
 
   async #sleep(ms: number): Promise<void> {

@@ -17,10 +17,8 @@ import { Halves } from "./halves.ts";
 import { areAlike } from "./layouts.ts";
 import { type PendingOutputs, unpackOutputs } from "./outputs.ts";
 import { Snapshots } from "./snapshots.ts";
+import { OTHER_BINDINGS } from "./single_step.ts";
 import { SumSlots } from "./sum_slots.ts";
-
-/** Bindings of a kernel that its plan does not count: the table, the keys, memory of the printer's own. */
-const OTHER_BINDINGS = 3;
 
 /** Runs batches as submissions to a queue. */
 export class WebGpuProgram implements Program {

@@ -51,12 +51,7 @@ export class ReadBacks {
 
   /** Reads what was copied, all of it with one wait. Takes a turn of the pacer's. */
   async read(all: readonly ReadBack[]): Promise<readonly ArrayBuffer[]> {
-    // Later submissions need not wait until these are mapped.
-    const mapped = await this.#pacer.turn(async () => {
-      await this.#pacer.idle();
-      return { done: this.#map(all) };
-    });
-    await mapped.done;
+    await this.#pacer.whenIdle(() => this.#map(all));
     return all.map((each) => this.#take(each));
   }
 
@@ -78,9 +73,7 @@ export class ReadBacks {
   }
 
   #map(all: readonly ReadBack[]): Promise<unknown> {
-    const done = Promise.all(all.map(({ staging }) => this.#queue.map(staging)));
-    done.catch(() => {});
-    return done;
+    return Promise.all(all.map(({ staging }) => this.#queue.map(staging)));
   }
 
   /** Only after `mapAsync` has answered: before, Deno 2.9 ends the process. */

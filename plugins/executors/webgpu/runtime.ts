@@ -76,6 +76,7 @@ export class Runtime {
     const software = backend.loopLimit !== undefined;
     this.queue = new CountedQueue(this.device.queue);
     this.pacer = new Pacer(this.queue, software);
+    backend.whenIdle = (start) => this.pacer.whenIdle(start);
     this.pipelines = new Pipelines(this.device);
     this.readBacks = new ReadBacks(this.device, this.queue, this.pacer);
     this.state = new StateMemory(backend, this.queue);

@@ -106,8 +106,13 @@ export class StateMemory {
     for (const { variables } of left) {
       for (const variable of variables) this.variables.leave(variable);
     }
-    if (left.length > 0) submitPending(this.#backend);
-    for (const block of left) {
+    this.#free(left);
+  }
+
+  #free(blocks: readonly Block[]): void {
+    // Values that were copied out are on their way until then.
+    if (blocks.length > 0) submitPending(this.#backend);
+    for (const block of blocks) {
       block.buffer.destroy();
       this.#blocks.delete(block);
     }
@@ -160,6 +165,7 @@ export class StateMemory {
       size += bytes;
     }
     await flush();
+    this.#free([...this.#blocks].filter(({ variables }) => variables.size === 0));
   }
 }
 

@@ -36,6 +36,8 @@ export interface WebGpuBackend {
   readonly commandQueueOwnedIds: WeakSet<object>;
   /** How many iterations the loops of an invocation may have; absent where there is no limit. Set on software adapters. */
   readonly loopLimit?: number;
+  /** How a tensor is read: `start` maps a buffer. */
+  whenIdle?: <T>(start: () => Promise<T>) => Promise<T>;
   ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
   submitQueue(): void;

@@ -15,12 +15,17 @@ import { Tile } from "./tile.ts";
 
 /** Prints a contraction: one shader, or partial sums and a reduction of them. */
 export function printContraction(contraction: Contraction, context: PrintContext): readonly ComputeShader[] {
+  return printSplit(contraction, context, false);
+}
+
+/** @param partial Whether the sums are parts of others already: such are split only where they are too long for a loop. */
+function printSplit(contraction: Contraction, context: PrintContext, partial: boolean): readonly ComputeShader[] {
   const simple = simplified(contraction, context.expressions);
   const tiles = chooseTiles(simple, context);
-  const split = splitContraction(simple, tiles.invocations, context);
+  const split = splitContraction(simple, partial ? Infinity : tiles.invocations, context);
   if (split === undefined) return [new TilePrinter(simple, tiles, context).print()];
-  const { partial, reduction, buffer } = split;
-  const [first, ...rest] = printContraction(partial, context) as [ComputeShader, ...ComputeShader[]];
+  const { reduction, buffer } = split;
+  const [first, ...rest] = printSplit(split.partial, context, true) as [ComputeShader, ...ComputeShader[]];
   return [{ ...first, scratch: [...first.scratch, buffer] }, ...rest, ...printNest(reduction, context)];
 }
 

@@ -207,12 +207,8 @@ export class TilePrinter {
     const before = inner.at(-2);
     if (last === undefined) return { steps: 1, both: false };
     const byFour = this.#left.by === "inner" || this.#right.by === "inner";
-    const steps: number[] = [];
-    for (let step = 1; step <= Math.min(last.size, Math.max(tuning.unroll, SHORT_AXIS)); step++) {
-      if (last.size % step === 0 && (!byFour || step === 4) && (step <= tuning.unroll || step === last.size)) {
-        steps.push(step);
-      }
-    }
+    const steps = byFour ? [4] : Array.from({ length: Math.max(tuning.unroll, SHORT_AXIS) }, (_, i) => i + 1)
+      .filter((step) => last.size % step === 0 && (step <= tuning.unroll || step === last.size));
     const loops = new Map<Axis, Expression>(inner.map((axis) => [axis, newAxis(this.#pool, axis.size).value]));
     let best: Unrolling = { steps: steps[0]!, both: false };
     let lowest = Infinity;

@@ -73,9 +73,9 @@ export class Emitter {
     this.#stored = buffers;
   }
 
-  /** A name that is not taken. */
+  /** A name that is not taken, and no word of WGSL's: `i32` is one. */
   newName(prefix: string): string {
-    return `${prefix}${this.#names++}`;
+    return `${prefix}_${this.#names++}`;
   }
 
   /** Adds a line to the current block. */

@@ -28,12 +28,12 @@ export interface Arenas {
   place(buffer: Buffer): { readonly binding: number; readonly offset: number };
 }
 
-/** One dispatch that does as many whole steps as its uniform says, from the step that it says. */
+/** One dispatch that does whole steps: from the step that its uniform says, up to the last one or `stepsPerDispatch`. */
 export interface SingleDispatch extends Omit<ComputeShader, "operands" | "scratch"> {
   /** The bindings of group 0 that it uses: places in `Arenas.access`. */
   readonly bindings: readonly number[];
-  /** Most iterations of loops in one invocation, for each step; one more is that of the step itself. */
-  readonly loopIterations: number;
+  /** The most steps that a dispatch does: as many as the adapter's loops allow. */
+  readonly stepsPerDispatch: number;
 }
 
 /** Memory as words of a few arrays, at places that are part of the text. */
@@ -76,7 +76,7 @@ export function printSingleDispatch(
   const workgroupSize = tuning.singleWorkgroupSize;
   const memory = new ArenaMemory(arenas);
   const emitter = new Emitter(context, memory);
-  emitter.open("for (var nth = 0u; nth < info.steps; nth++)");
+  emitter.open("for (var nth = 0u; nth < most; nth++)");
   emitter.uses.step = true;
   emitter.defineStep();
   emitter.line("let step = i32(info.step + nth);");
@@ -95,6 +95,8 @@ export function printSingleDispatch(
   }
   emitter.line("storageBarrier();");
   emitter.close();
+  // The loop over steps counts too.
+  const stepsPerDispatch = Math.max(1, Math.floor(tuning.maxLoopIterations / (loopIterations + 1)));
   const code = [
     memory.text(),
     groupOneText(emitter.uses),
@@ -102,6 +104,7 @@ export function printSingleDispatch(
     `@compute @workgroup_size(${workgroupSize})`,
     "fn main(@builtin(local_invocation_index) local: u32) {",
     "  let thread = i32(local);",
+    `  let most = min(info.steps - info.step, ${stepsPerDispatch}u);`,
     ...emitter.lines.map((line) => `  ${line}`),
     "}",
   ].filter((part) => part !== "").join("\n") + "\n";
@@ -110,7 +113,8 @@ export function printSingleDispatch(
     code,
     bindings: memory.bindings,
     workgroups: [1, 1, 1],
-    loopIterations,
+    loopIterations: stepsPerDispatch * (loopIterations + 1),
+    stepsPerDispatch,
     usesStep: true,
     usesTable: emitter.uses.table,
     usesKeys: emitter.uses.keys,

@@ -35,7 +35,7 @@ export function splitNest(nest: Nest, { expressions: pool, tuning }: PrintContex
   const tooFew = width < tuning.reductionInvocations && length >= tuning.reductionSplitLength;
   if (!tooLong && !tooFew) return whole;
   const wanted = Math.max(
-    tooFew ? Math.min(Math.ceil(tuning.reductionInvocations / width), Math.ceil(length / SHORTEST_CHUNK)) : 2,
+    tooFew ? Math.min(Math.ceil(4 * tuning.reductionInvocations / width), Math.ceil(length / SHORTEST_CHUNK)) : 2,
     Math.ceil(length / tuning.maxLoopIterations),
   );
   return inStages(nest, chunksNear(length, wanted), pool);
@@ -100,7 +100,7 @@ function inStages(nest: Nest, chunks: number, pool: Expressions): Stages {
     const partials: Buffer[] = [];
     kernels.push({
       kind: "nest",
-      outer: [...outer, chunk.axis],
+      outer: [chunk.axis, ...outer],
       inner: step.kind === "axis" ? [step.axis] : [],
       reductions: pass.map((reduction) => {
         const { combine, value } = reduction;
@@ -117,17 +117,17 @@ function inStages(nest: Nest, chunks: number, pool: Expressions): Stages {
         const value = combine === "argMax" || combine === "argMin"
           ? pool.add(pool.mul(chunk.value, each), found)
           : found;
-        return { buffer, index: pool.add(pool.mul(point, count), chunk.value), value };
+        return { buffer, index: pool.add(pool.mul(chunk.value, width), point), value };
       }),
     });
     // A second stage combines what the chunks gave.
     const combined: Expression[] = pass.map(({ result, type, combine }, i) => {
       const found = pool.result(result, type);
       if (combine !== "argMax" && combine !== "argMin") return found;
-      return pool.load(partials[i]!, pool.add(pool.mul(point, count), found));
+      return pool.load(partials[i]!, pool.add(pool.mul(found, width), point));
     });
     const second = pass.map((reduction, i): Reduction => {
-      const partial = pool.load(partials[i]!, pool.add(pool.mul(point, count), chunk.value), reduction.type);
+      const partial = pool.load(partials[i]!, pool.add(pool.mul(chunk.value, width), point), reduction.type);
       if (reduction.combine !== "argMax" && reduction.combine !== "argMin") return { ...reduction, value: partial };
       const best = pool.unflatten(partial, sizes);
       const atBest = substitution(pool, new Map(inner.map((axis, axisPlace) => [axis, best[axisPlace]!])));

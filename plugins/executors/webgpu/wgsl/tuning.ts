@@ -49,7 +49,7 @@ export const TUNINGS: Readonly<Record<"software" | "discrete", Tuning>> = {
     tileColumns: 16,
     contractionInvocations: 32,
     smallestTile: 8,
-    contractionSplitInvocations: 64,
+    contractionSplitInvocations: 96,
     contractionSplitTerms: 512,
     unroll: 4,
     reductionInvocations: 64,

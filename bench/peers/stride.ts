@@ -1,0 +1,85 @@
+/**
+ * Stride as a contender: `WORKLOAD EXECUTOR DEVICE STEPS_PER_EXECUTION [STEPS]`.
+ *
+ * A round is an epoch of one long `fit` on data in memory, from its begin hook to its end hook: shuffling, batches, and the
+ * one read-back of an epoch are in it; tracing and compilation are not.
+ *
+ * @module
+ */
+import { Model } from "@stride/stride";
+import { sparseCategoricalCrossentropy } from "@stride/stride/losses";
+import { oneDevice } from "@stride/stride/strategies";
+import { Transformer } from "../../examples/transformer_model.ts";
+import { batchSizeOf, gpt, trainingData, workloads } from "../workloads.ts";
+import { type Rounds, serve } from "./serve.ts";
+
+/** The most that the data of a round may take, in bytes. */
+const DATA_BYTES = 128 * 2 ** 20;
+
+const [name = "", executor = "", device = "", stepsPerExecution = "", steps] = Deno.args;
+const batchSize = batchSizeOf(name);
+
+function newModel(): Model {
+  const strategy = oneDevice({ device });
+  const common = { executor, stepsPerExecution: Number(stepsPerExecution) };
+  if (name === gpt.name) {
+    const model = strategy.scope(() => new Transformer(gpt.transformer));
+    model.compile({ ...common, optimizer: "adam", loss: sparseCategoricalCrossentropy({ fromLogits: true }) });
+    return model;
+  }
+  const { layers, optimizer, loss } = workloads[name]!;
+  const model = strategy.scope(() => Model.from(layers()));
+  model.compile({ ...common, optimizer, loss });
+  return model;
+}
+
+/** A fit whose epochs wait to be asked for. */
+function epochs(model: Model, count: number): Rounds {
+  let begin = Promise.withResolvers<void>();
+  let end = Promise.withResolvers<void>();
+  const ended = new AbortController();
+  const fit = model.fit(trainingData(name, batchSize * count), {
+    batchSize,
+    epochs: Number.MAX_SAFE_INTEGER,
+    verbose: 0,
+    signal: ended.signal,
+    callbacks: [{
+      name: "rounds",
+      onEpochBegin: () => begin.promise,
+      onEpochEnd: () => {
+        begin = Promise.withResolvers();
+        end.resolve();
+      },
+    }],
+  });
+  fit.catch((error) => end.reject(error));
+  return {
+    run() {
+      end = Promise.withResolvers();
+      begin.resolve();
+      return end.promise;
+    },
+    async close() {
+      ended.abort();
+      begin.resolve();
+      end.promise.catch(() => {});
+      await fit.catch((error) => {
+        if (!ended.signal.aborted) throw error;
+      });
+    },
+  };
+}
+
+const model = newModel();
+const rowBytes = Object.values(trainingData(name, 1)).reduce((bytes, { values }) => bytes + values.byteLength, 0);
+await serve({
+  unit: Number(stepsPerExecution),
+  most: Math.floor(DATA_BYTES / (rowBytes * batchSize)),
+  async first() {
+    const data = trainingData(name, batchSize);
+    const started = performance.now();
+    await model.fit(data, { batchSize, verbose: 0 });
+    return performance.now() - started;
+  },
+  rounds: (count) => Promise.resolve(epochs(model, count)),
+}, steps === undefined ? undefined : Number(steps));

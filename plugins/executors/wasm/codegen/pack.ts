@@ -1,0 +1,97 @@
+/**
+ * Laying a product's right factor out anew, in panels of eight columns, where reading it as it lies would be slow.
+ *
+ * @module
+ */
+import { axesOf, points } from "../../../compiler/ir/shape.ts";
+import type { Axis, Contraction, Expression, Nest } from "../../../compiler/ir/types.ts";
+import { mapExpressions } from "./collapse.ts";
+import { newLoop, type Rewriting, type Rewritten, substitute } from "./rewriting.ts";
+import { strideAlong } from "./strides.ts";
+
+const PANEL = 8;
+/** With fewer rows, laying it out takes longer than it saves. */
+const LEAST_ROWS = 8;
+/** The first cache: lines, and in how many places those may lie whose addresses are alike. */
+const LINE = 64;
+const SETS = 64;
+const WAYS = 8;
+
+/** The product with its right factor packed, if that is worth it. */
+export function packFactor(kernel: Contraction, { ir, newScratch }: Rewriting): Rewritten {
+  const { rows, columns, right } = kernel;
+  const across = columns.find((axis) => right.kind === "load" && strideAlong(right.index, axis) === 1);
+  const large = columns.reduce<Axis | undefined>(
+    (best, axis) => axis.size >= (best?.size ?? 3) ? axis : best,
+    undefined,
+  );
+  if (points(rows) < LEAST_ROWS || large === undefined) return { before: [], kernel };
+  if (across !== undefined && !thrashes(kernel, across)) return { before: [], kernel };
+  const chosen = across ?? large;
+  const own = axesOf(right);
+  const isPanelled = chosen.size % PANEL === 0 && chosen.size > PANEL;
+  const panel = newLoop(ir, isPanelled ? chosen.size / PANEL : 1);
+  const lane = newLoop(ir, isPanelled ? PANEL : chosen.size);
+  const place = ir.add(ir.mul(panel.value, PANEL), lane.value);
+  // Rows of whole cache lines, an odd number of them: neighbours do not fall on the same place in the cache.
+  const lines = Math.ceil(chosen.size * 4 / LINE);
+  const width = isPanelled ? PANEL : chosen.size < 16 ? Math.ceil(chosen.size / 4) * 4 : (lines | 1) * LINE / 4;
+  const before = [...kernel.batch, ...columns.filter((axis) => axis !== chosen)].filter((axis) => own.has(axis));
+  const summed = kernel.inner.filter((axis) => own.has(axis));
+  const index = (loops: ReadonlyMap<Axis, Expression>, panelAt: Expression, laneAt: Expression) => {
+    const value = (axis: Axis) => loops.get(axis) ?? ir.axisExpression(axis);
+    const places = [...before.map(value), panelAt, ...summed.map(value), laneAt];
+    const shape = [
+      ...before.map(({ size }) => size),
+      isPanelled ? chosen.size / PANEL : 1,
+      ...summed.map(({ size }) => size),
+      width,
+    ];
+    return ir.flatten(places, shape);
+  };
+  const packed = newScratch(points(before) * (isPanelled ? chosen.size / PANEL : 1) * points(summed) * width);
+  // The copy has loops of its own.
+  const loops = new Map([...before, ...summed].map((axis) => [axis, ir.axis(axis.size)] as const));
+  const [copyPanel, copyLane] = [
+    ir.axis(isPanelled ? chosen.size / PANEL : 1),
+    ir.axis(isPanelled ? PANEL : chosen.size),
+  ];
+  const copied = substitute(ir, new Map([...loops, [chosen, ir.add(ir.mul(copyPanel, PANEL), copyLane)]]))(right);
+  const outer = [
+    ...before.map((axis) => loops.get(axis)!),
+    copyPanel,
+    ...summed.map((axis) => loops.get(axis)!),
+    copyLane,
+  ]
+    .flatMap((value) => value.kind === "axis" ? [value.axis] : []);
+  const copy: Nest = {
+    kind: "nest",
+    outer,
+    inner: [],
+    reductions: [],
+    stores: [{ buffer: packed, index: index(loops, copyPanel, copyLane), value: copied }],
+  };
+  const replaced = mapExpressions(kernel, substitute(ir, new Map([[chosen, place]]))) as Contraction;
+  return {
+    before: [copy],
+    kernel: {
+      ...replaced,
+      columns: columns.flatMap((axis) => axis === chosen ? [...panel.axes, ...lane.axes] : [axis]),
+      right: ir.load(packed, index(new Map(), panel.value, lane.value), "f32"),
+    },
+  };
+}
+
+/** Whether eight columns of all places of the sum do not fit into the first cache together. */
+function thrashes({ right, inner, rows }: Contraction, across: Axis): boolean {
+  if (right.kind !== "load" || across.size <= PANEL || points(rows) < 2 * LEAST_ROWS) return false;
+  const own = inner.filter((axis) => strideAlong(right.index, axis) !== 0);
+  const last = own.at(-1);
+  if (last === undefined) return false;
+  const bytes = Math.abs(strideAlong(right.index, last) ?? 0) * 4;
+  if (bytes < LINE) return false;
+  // Lines whose distance is a multiple of many lines share few places.
+  let shared = 1;
+  while (shared < SETS && bytes % (LINE * shared * 2) === 0) shared *= 2;
+  return points(own) > 0.7 * WAYS * SETS / shared;
+}
