@@ -5,7 +5,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { RandomKey } from "../../core/random.ts";
-import { Expressions } from "../../plugins/compiler/ir/expressions.ts";
+import type { Expressions } from "../../plugins/compiler/ir/expressions.ts";
 import { interpretKernel, type NumberArray } from "../../plugins/compiler/ir/interpret.ts";
 import type { Plan } from "../../plugins/compiler/ir/plan.ts";
 import { reads, writes } from "../../plugins/compiler/ir/shape.ts";

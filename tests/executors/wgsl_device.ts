@@ -282,6 +282,7 @@ export async function runInOneDispatch(
     { expressions: pool, columns, streams, tuning },
     { access: ["read_write", "read"], place },
   );
+  if (steps > shader.stepsPerDispatch) throw new RangeError(`One dispatch does ${shader.stepsPerDispatch} steps.`);
   const memory = ends.map((end) => new Uint8Array(Math.max(16, end)));
   for (const [buffer, array] of arrays) {
     const { binding, start } = starts.get(buffer)!;

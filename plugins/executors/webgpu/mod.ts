@@ -30,7 +30,7 @@ export type { RuntimeCounts } from "./runtime.ts";
  *   const model = oneDevice({ device: device() }).scope(() => Model.from(tf.sequential({ layers: [dense] })));
  *   model.compile({ loss: "mse", executor: webgpu() });
  *   const { loss } = await model.evaluate({ x: [[1], [2]], y: [[1], [4]] }, { verbose: 0 });
- *   assertAlmostEquals(loss, 2, 1e-6);
+ *   assertAlmostEquals(loss!, 2, 1e-6);
  * }
  * ```
  *

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Expressions } from "../../../compiler/ir/expressions.ts";
 import { strides } from "../../../compiler/ir/shape.ts";
 import type { Axis, Contraction, Expression, Nest } from "../../../compiler/ir/types.ts";
 import type { Rewriting, Rewritten } from "./rewriting.ts";
@@ -26,7 +25,7 @@ export function padFactor(kernel: Contraction, { ir, newScratch }: Rewriting): R
   const { left } = kernel;
   if (left.kind !== "select" || left.then.kind !== "load") return { before: [], kernel };
   const { buffer, index } = left.then;
-  const dimensions = dimensionsOf(ir, left.condition, index);
+  const dimensions = dimensionsOf(left.condition, index);
   if (dimensions === undefined) return { before: [], kernel };
   const { windows, constant } = dimensions;
   const sizes = windows.map(({ occurring: [low, high] }) => high - low + 1);
@@ -63,7 +62,6 @@ export function padFactor(kernel: Contraction, { ir, newScratch }: Rewriting): R
 
 /** The dimensions of what a guarded load reads, the widest strides first; `undefined` where they cannot be told. */
 function dimensionsOf(
-  ir: Expressions,
   condition: Expression,
   index: Expression,
 ): { readonly windows: readonly Window[]; readonly constant: number } | undefined {
