@@ -206,7 +206,8 @@ class ProgbarLogger implements Callback {
   #progress(count: Count, current: number, logs: Logs): Progress {
     const now = this.#now();
     const { first } = count;
-    const perStep = first !== undefined && current > first.steps
+    // Steps are done some time after they were queued: where the first execution has many of them, its end says little.
+    const perStep = first !== undefined && current > 2 * first.steps
       ? (now - first.time) / (current - first.steps)
       : (now - count.start) / current;
     return {

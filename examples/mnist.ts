@@ -48,6 +48,7 @@ model.compile({
   optimizer: "adam",
   loss: "crossentropy",
   metrics: ["accuracy", ...args.metric],
+  stepsPerExecution: "auto",
   executor: args.executor,
 });
 await model.fit(train, {
