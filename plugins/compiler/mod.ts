@@ -4,7 +4,9 @@
  *
  * @module
  */
+export { explain } from "./explain.ts";
 export { formatGraph } from "./format.ts";
+export { formatPlan } from "./ir/format.ts";
 export type {
   ConstantNode,
   Distribution,

@@ -5,6 +5,7 @@
  */
 import { DeviceError } from "../../../core/errors.ts";
 import type { Executor } from "../../../core/executor.ts";
+import type { Plan } from "../../compiler/ir/plan.ts";
 import { wasmFeatures } from "./features.ts";
 import { type Compiler, WasmProgram } from "./program.ts";
 import { MOST_THREADS } from "./pool.ts";
@@ -25,6 +26,8 @@ export interface WasmOptions {
    * @default whether the runtime has such instructions
    */
   readonly relaxed?: boolean;
+  /** Receives each plan before it is compiled: `explain(plan)` prints it. @default nothing is done with plans */
+  readonly onPlan?: (plan: Plan) => void;
 }
 
 /**

@@ -45,5 +45,11 @@ const compiler: Compiler = {
  * @throws {RangeError} If `threads` is no integer from 1 to 256.
  */
 export function wasm(options?: WasmOptions): Executor {
-  return wasmExecutor(compiler, options);
+  const { onPlan = () => {} } = options ?? {};
+  const plan: Compiler["plan"] = (...given) => {
+    const made = compiler.plan(...given);
+    onPlan(made);
+    return made;
+  };
+  return wasmExecutor({ ...compiler, plan }, options);
 }

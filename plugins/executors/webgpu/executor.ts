@@ -5,6 +5,7 @@
  */
 import type { Device } from "../../../core/device.ts";
 import type { Executor } from "../../../core/executor.ts";
+import type { Plan } from "../../compiler/ir/plan.ts";
 import { WebGpuProgram } from "./program.ts";
 import type { Compiler } from "./program_options.ts";
 import { type RuntimeCounts, runtimeOf } from "./runtime.ts";
@@ -20,6 +21,8 @@ export interface WebGpuExecutorOptions {
    * @default 10
    */
   readonly snapshotSeconds?: number;
+  /** Receives each plan before it is compiled: `explain(plan)` prints it. @default nothing is done with plans */
+  readonly onPlan?: (plan: Plan) => void;
 }
 
 /** An executor from a compiler. */

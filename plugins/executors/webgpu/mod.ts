@@ -38,5 +38,11 @@ export type { RuntimeCounts } from "./runtime.ts";
  * @throws {TraceError} From fit, evaluate and predict, if a step does what cannot be compiled.
  */
 export function webgpu(options: WebGpuExecutorOptions = {}): Executor {
-  return webGpuExecutor({ plan: planStep, planHalves: planPhase, print: printKernel }, options);
+  const { onPlan = () => {} } = options;
+  const plan: typeof planStep = (...given) => {
+    const made = planStep(...given);
+    onPlan(made);
+    return made;
+  };
+  return webGpuExecutor({ plan, planHalves: planPhase, print: printKernel }, options);
 }

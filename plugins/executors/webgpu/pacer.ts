@@ -12,7 +12,7 @@ import type { CountedQueue } from "./counted_queue.ts";
 /** How long a submission should take at most, in ms: what a wrong guess blocks is a part of it. */
 const SUBMISSION_MS = 50;
 /** How much work may be waiting where submitting does not block, in ms. */
-const LEAD_MS = 150;
+const LEAD_MS = 100;
 /** How long a call may block without a thought, in ms. */
 const SLACK_MS = 8;
 /** After so many ms without one, the event loop gets a turn. */
@@ -41,6 +41,17 @@ export class Timing {
   }
 }
 
+/** Time, and waiting with the event loop alive. Both in ms. */
+export interface Clock {
+  now(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+const CLOCK: Clock = {
+  now: () => performance.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
 interface Flight {
   readonly timing: Timing;
   readonly steps: number;
@@ -51,18 +62,26 @@ interface Flight {
 /** Keeps track of what is on its way on one device. One user at a time: see `turn`. */
 export class Pacer {
   readonly #queue: CountedQueue;
+  readonly #clock: Clock;
   #blocks: boolean;
   #last: Promise<unknown> = Promise.resolve();
   #flights: Flight[] = [];
   /** When the device began with them. */
   #began = 0;
-  #turned = performance.now();
+  #turned: number;
   #answers: Promise<unknown>[] = [];
 
-  /** Nothing is on its way. @param blocks Whether `submit` waits until what was submitted before has run. */
-  constructor(queue: CountedQueue, blocks: boolean) {
+  /**
+   * Nothing is on its way.
+   *
+   * @param blocks Whether `submit` waits until what was submitted before has run.
+   * @param clock What time is measured with. @default the real one
+   */
+  constructor(queue: CountedQueue, blocks: boolean, clock: Clock = CLOCK) {
     this.#queue = queue;
     this.#blocks = blocks;
+    this.#clock = clock;
+    this.#turned = clock.now();
   }
 
   /** Waits for everybody who came before, then calls `body`. */
@@ -103,19 +122,19 @@ export class Pacer {
 
   /** Gives the event loop a turn, if it has not had one for long. */
   async breathe(): Promise<void> {
-    if (performance.now() - this.#turned > TURN_MS) await this.#sleep(0);
+    if (this.#clock.now() - this.#turned > TURN_MS) await this.#sleep(0);
   }
 
   /** Submits, and takes note of it. */
   submit(commands: GPUCommandBuffer, dispatches: number, flight: Flight): void {
-    const before = performance.now();
+    const before = this.#clock.now();
     this.#queue.submit([commands], dispatches);
-    const waited = performance.now() - before;
+    const waited = this.#clock.now() - before;
     if (this.#flights.length > 0 && (waited > WAITED_MS || this.#blocks)) {
       if (waited > SLACK_MS) this.#blocks = true;
       this.#finished(waited > WAITED_MS ? "now" : "before");
     }
-    if (this.#flights.length === 0) this.#began = performance.now();
+    if (this.#flights.length === 0) this.#began = this.#clock.now();
     this.#flights.push(flight);
   }
 
@@ -127,9 +146,9 @@ export class Pacer {
       const known = this.#flights.every(({ timing, steps }) => steps <= timing.measured);
       const sleep = known ? left * 0.92 - 1 : left - SUBMISSION_MS / 2;
       if (sleep > 1) await this.#sleep(Math.min(sleep, MOST_SLEEP_MS));
-      const before = performance.now();
+      const before = this.#clock.now();
       const answer = this.#queue.done();
-      const waited = performance.now() - before;
+      const waited = this.#clock.now() - before;
       this.#finished(waited > WAITED_MS ? "now" : sleep > 1 ? "asleep" : "before");
       this.#answers.push(answer.catch(() => {}));
       if (this.#answers.length > MOST_ANSWERS) await this.#answers.shift();
@@ -140,7 +159,7 @@ export class Pacer {
   /** How many ms what was submitted should still take. */
   #left(): number {
     if (this.#flights.length === 0) return 0;
-    return Math.max(0, this.#began + this.#expected() - performance.now());
+    return Math.max(0, this.#began + this.#expected() - this.#clock.now());
   }
 
   #expected(): number {
@@ -149,7 +168,7 @@ export class Pacer {
 
   /** Everything has run. @param when Only just, some time before, or while the pacer slept as long as it had expected. */
   #finished(when: "now" | "before" | "asleep"): void {
-    const elapsed = performance.now() - this.#began;
+    const elapsed = this.#clock.now() - this.#began;
     const expected = this.#expected();
     const flown = new Map<Timing, number>();
     for (const { timing, steps, cold } of this.#flights) {
@@ -169,7 +188,7 @@ export class Pacer {
   }
 
   async #sleep(ms: number): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    this.#turned = performance.now();
+    await this.#clock.sleep(ms);
+    this.#turned = this.#clock.now();
   }
 }

@@ -8,7 +8,7 @@
  */
 import { points, strides } from "../../../compiler/ir/shape.ts";
 import type { Axis, Contraction, LoadExpression } from "../../../compiler/ir/types.ts";
-import type { Binding } from "./evaluate.ts";
+import type { Binding } from "./scopes.ts";
 import { type Code, f32x4, int, v128 } from "./instructions.ts";
 import { type KernelWriter, overAxes } from "./loops.ts";
 import { strideAlong } from "./strides.ts";

@@ -6,7 +6,8 @@
 import { points } from "../../../compiler/ir/shape.ts";
 import type { Axis } from "../../../compiler/ir/types.ts";
 import type { Elementary } from "./elementary.ts";
-import type { Binding, Evaluator } from "./evaluate.ts";
+import type { Evaluator } from "./evaluate.ts";
+import type { Binding } from "./scopes.ts";
 import type { FunctionBuilder } from "./function_builder.ts";
 import { choose, type Code, i32, int } from "./instructions.ts";
 

@@ -57,7 +57,10 @@ function chooseVector(nest: Nest): Axis | undefined {
     let work = compute / 4;
     for (const { index, stored } of accesses) {
       const stride = strideAlong(index, axis);
-      work += stride === 0 ? 0.1 : stride === 1 ? 0.25 : stored ? 1.2 : 1.1;
+      const instructions = stride === 0 ? 0.1 : stride === 1 ? 0.25 : stored ? 1.2 : 1.1;
+      // What does not change in the inner loops is done once.
+      const repeated = nest.inner.length === 0 || nest.inner.some((each) => axesOf(index).has(each));
+      work += repeated ? instructions : instructions / points(nest.inner);
     }
     // Lanes are added up once for each outer point.
     if (nest.inner.includes(axis)) work += 10 * nest.reductions.length / points(nest.inner);

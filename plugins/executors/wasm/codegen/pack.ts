@@ -6,7 +6,7 @@
 import { axesOf, points } from "../../../compiler/ir/shape.ts";
 import type { Axis, Contraction, Expression, Nest } from "../../../compiler/ir/types.ts";
 import { mapExpressions } from "./collapse.ts";
-import { newLoop, type Rewriting, type Rewritten, substitute } from "./rewriting.ts";
+import { axesIn, newLoop, type Rewriting, type Rewritten, substitute } from "./rewriting.ts";
 import { strideAlong } from "./strides.ts";
 
 const PANEL = 8;
@@ -57,13 +57,13 @@ export function packFactor(kernel: Contraction, { ir, newScratch }: Rewriting): 
     ir.axis(isPanelled ? PANEL : chosen.size),
   ];
   const copied = substitute(ir, new Map([...loops, [chosen, ir.add(ir.mul(copyPanel, PANEL), copyLane)]]))(right);
-  const outer = [
-    ...before.map((axis) => loops.get(axis)!),
-    copyPanel,
+  // In the order in which the factor lies in memory.
+  const inOrder = across === undefined ? [copyPanel, ...summed.map((axis) => loops.get(axis)!), copyLane] : [
     ...summed.map((axis) => loops.get(axis)!),
+    copyPanel,
     copyLane,
-  ]
-    .flatMap((value) => value.kind === "axis" ? [value.axis] : []);
+  ];
+  const outer = axesIn([...before.map((axis) => loops.get(axis)!), ...inOrder]);
   const copy: Nest = {
     kind: "nest",
     outer,

@@ -5,7 +5,7 @@
  */
 import { strides } from "../../../compiler/ir/shape.ts";
 import type { Axis, Contraction, Expression, Nest } from "../../../compiler/ir/types.ts";
-import type { Rewriting, Rewritten } from "./rewriting.ts";
+import { axesIn, type Rewriting, type Rewritten } from "./rewriting.ts";
 
 /** A copy may be so many times as large as what is copied. */
 const MOST_GROWTH = 6;
@@ -43,7 +43,7 @@ export function padFactor(kernel: Contraction, { ir, newScratch }: Rewriting): R
   });
   const copy: Nest = {
     kind: "nest",
-    outer: loops.flatMap((loop) => loop.kind === "axis" ? [loop.axis] : []),
+    outer: axesIn(loops),
     inner: [],
     reductions: [],
     stores: [{

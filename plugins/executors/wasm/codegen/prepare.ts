@@ -11,6 +11,7 @@ import { padFactor } from "./pad.ts";
 import type { Rewriting } from "./rewriting.ts";
 import { splitReductions } from "./split_reductions.ts";
 import { splitSum } from "./split_sum.ts";
+import { unrollNest } from "./unroll.ts";
 
 /**
  * A plan that computes the same in the way that suits WebAssembly. It may have more kernels and scratch buffers, so memory
@@ -32,7 +33,11 @@ export function prepare(plan: Plan): Plan {
 }
 
 function prepareKernel(kernel: Kernel, rewriting: Rewriting): readonly Kernel[] {
-  if (kernel.kind === "nest") return splitReductions(kernel, rewriting);
+  if (kernel.kind === "nest") {
+    return splitReductions(kernel, rewriting).map((each) =>
+      each.kind === "nest" ? unrollNest(each, rewriting.ir) : each
+    );
+  }
   if (kernel.kind !== "contraction") return [kernel];
   const padded = padFactor(kernel, rewriting);
   const packed = packFactor(padded.kernel, rewriting);

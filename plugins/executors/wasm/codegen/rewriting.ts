@@ -39,3 +39,8 @@ export function divisorUpTo(number: number, most: number): number {
   for (let divisor = Math.min(most, number); divisor > 1; divisor--) if (number % divisor === 0) return divisor;
   return 1;
 }
+
+/** The loop variables among places. */
+export function axesIn(places: readonly Expression[]): Axis[] {
+  return places.flatMap((place) => place.kind === "axis" ? [place.axis] : []);
+}

@@ -5,7 +5,7 @@
  */
 import { points } from "../../../compiler/ir/shape.ts";
 import type { Axis } from "../../../compiler/ir/types.ts";
-import type { Binding } from "./evaluate.ts";
+import type { Binding } from "./scopes.ts";
 import { choose, type Code, i32, int } from "./instructions.ts";
 import { type KernelWriter, overAxes } from "./loops.ts";
 
