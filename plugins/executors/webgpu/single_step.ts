@@ -20,7 +20,10 @@ export interface SingleStep {
 /** Bindings of a shader beside its operands: the step's number, the table, the keys. */
 export const OTHER_BINDINGS = 3;
 
-/** Up to so many operations and numbers moved in a step, one workgroup is faster than starting several. See bench/LOG.md. */
+/**
+ * Up to so many operations and numbers moved in a step, one workgroup does it in one dispatch. A guess on the safe side:
+ * a hand-written perceptron of ten million operations lost by three times, Dense(1) won by ten (bench/LOG.md).
+ */
 const MOST_WORK = 250_000;
 
 /**
