@@ -38,7 +38,7 @@ export {
 } from "./shapes/mod.ts";
 export { type HalfPlans, optimizePlan, type PlanOptions, planPhase, planStep } from "./compile.ts";
 export type { HostInput } from "./lower/lower_graph.ts";
-export { Expressions } from "./ir/expressions.ts";
+export { type Bounds, Expressions } from "./ir/expressions.ts";
 export type { Plan } from "./ir/plan.ts";
 export type * from "./ir/types.ts";
 export { simplifyGraph } from "./passes/simplify_graph.ts";

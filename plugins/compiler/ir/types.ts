@@ -87,7 +87,7 @@ export type BinaryOperation =
   | "shiftRight";
 
 /** What all expressions have. Equal expressions of one pool are the same object. */
-interface ExpressionBase {
+export interface ExpressionBase {
   /** Counts up in its pool: parts have smaller ids than what they are parts of. */
   readonly id: number;
   /** What it yields. */
@@ -274,7 +274,7 @@ export interface Store {
 export type Combine = "sum" | "prod" | "max" | "min" | "all" | "any" | "argMax" | "argMin";
 
 /** What all kernels have. */
-interface KernelBase {
+export interface KernelBase {
   /** The tfjs kernels that it does the work of, for people to read. @default not known */
   readonly from?: readonly string[];
 }
