@@ -513,7 +513,11 @@ function randomNest(ir: Expressions, random: () => number) {
 Deno.test("random numbers are the same however a nest walks over them", async () => {
   const key: RandomKey = [7, 8];
   for (
-    const [rows, columns, offset] of [[5, 24, 0], [6, 40, 16], [3, 200, 8], [7, 9, 0], [2, 33, 1], [64, 12, 0]] as const
+    const [rows, columns, offset] of [[5, 24, 0], [6, 40, 16], [3, 200, 8], [7, 9, 0], [2, 33, 1], [64, 12, 0], [
+      1,
+      20_004,
+      0,
+    ], [1, 20_007, 8]] as const
   ) {
     for (const distribution of ["uniform", "normal"] as const) {
       const ir = new Expressions();
@@ -567,42 +571,45 @@ Deno.test("long reductions are right and do not depend on the number of threads"
 });
 
 Deno.test("argMax() and argMin() give the first place, all() and any() truth values", async () => {
-  const ir = new Expressions();
-  const [i, j] = [ir.axis(5), ir.axis(7)];
-  const input = scratch(ir, 35);
-  const values = Float32Array.from({ length: 35 }, (_, at) => (at * 7) % 5);
-  values.set([NaN, 9, 9, 9, 9, 9, 9], 7);
-  values.set([1, NaN, 3, 3, 0, 0, 1], 14);
-  const element = ir.load(input, ir.flatten([i, j], [5, 7]));
-  const place = (
-    combine: "argMax" | "argMin" | "all" | "any",
-    type: "i32" | "bool",
-    value: Expression,
-  ): [Kernel, Buffer] => {
-    const target = scratch(ir, 5, "i32");
-    const result = ir.newResult();
-    return [{
-      kind: "nest",
-      outer: axesIn([i]),
-      inner: axesIn([j]),
-      reductions: [{ result, type, combine, value }],
-      stores: [{ buffer: target, index: i, value: ir.result(result, type) }],
-    }, target];
-  };
-  const kernels = [
-    place("argMax", "i32", element),
-    place("argMin", "i32", element),
-    place("all", "bool", ir.compare("ge", element, 1)),
-    place("any", "bool", ir.compare("gt", element, 3)),
-  ];
-  const run = await runWasm(planOf(ir, kernels.map(([kernel]) => kernel)), new Map([[input, values]]));
-  const rows = Array.from({ length: 5 }, (_, row) => [...values.subarray(row * 7, row * 7 + 7)]);
-  const best = (row: readonly number[], better: (a: number, b: number) => boolean) =>
-    row.reduce((at, value, here) => better(value, row[at]!) ? here : at, 0);
-  assertEquals([...run(kernels[0]![1])], rows.map((row) => best(row, (a, b) => a > b)));
-  assertEquals([...run(kernels[1]![1])], rows.map((row) => best(row, (a, b) => a < b)));
-  assertEquals([...run(kernels[2]![1])], rows.map((row) => Number(row.every((value) => value >= 1))));
-  assertEquals([...run(kernels[3]![1])], rows.map((row) => Number(row.some((value) => value > 3))));
+  // With many rows the reductions are written out.
+  for (const rows of [5, 40]) {
+    const ir = new Expressions();
+    const [i, j] = [ir.axis(rows), ir.axis(7)];
+    const input = scratch(ir, rows * 7);
+    const values = Float32Array.from({ length: rows * 7 }, (_, at) => (at * 7) % 5);
+    values.set([NaN, 9, 9, 9, 9, 9, 9], 7);
+    values.set([1, NaN, 3, 3, 0, 0, 1], 14);
+    const element = ir.load(input, ir.flatten([i, j], [rows, 7]));
+    const place = (
+      combine: "argMax" | "argMin" | "all" | "any",
+      type: "i32" | "bool",
+      value: Expression,
+    ): [Kernel, Buffer] => {
+      const target = scratch(ir, rows, "i32");
+      const result = ir.newResult();
+      return [{
+        kind: "nest",
+        outer: axesIn([i]),
+        inner: axesIn([j]),
+        reductions: [{ result, type, combine, value }],
+        stores: [{ buffer: target, index: i, value: ir.result(result, type) }],
+      }, target];
+    };
+    const kernels = [
+      place("argMax", "i32", element),
+      place("argMin", "i32", element),
+      place("all", "bool", ir.compare("ge", element, 1)),
+      place("any", "bool", ir.compare("gt", element, 3)),
+    ];
+    const run = await runWasm(planOf(ir, kernels.map(([kernel]) => kernel)), new Map([[input, values]]));
+    const table = Array.from({ length: rows }, (_, row) => [...values.subarray(row * 7, row * 7 + 7)]);
+    const best = (row: readonly number[], better: (a: number, b: number) => boolean) =>
+      row.reduce((at, value, here) => better(value, row[at]!) ? here : at, 0);
+    assertEquals([...run(kernels[0]![1])], table.map((row) => best(row, (a, b) => a > b)));
+    assertEquals([...run(kernels[1]![1])], table.map((row) => best(row, (a, b) => a < b)));
+    assertEquals([...run(kernels[2]![1])], table.map((row) => Number(row.every((value) => value >= 1))));
+    assertEquals([...run(kernels[3]![1])], table.map((row) => Number(row.some((value) => value > 3))));
+  }
 });
 
 Deno.test("scans are right forwards and backwards, inclusive and exclusive", async () => {
@@ -755,6 +762,6 @@ Deno.test("generateModule() refuses a memory that ends right after a buffer", ()
   const buffer = scratch(ir, 16384);
   const stores = [{ buffer, index: i, value: ir.float(1) }];
   const plan = prepare(planOf(ir, [{ kind: "nest", outer: axesIn([i]), inner: [], reductions: [], stores }]));
-  const layout = { address: () => 0, table: 0, keys: 0, control: 0, memoryPages: { initial: 1, maximum: 1 } };
+  const layout = { address: () => 64, table: 0, keys: 0, control: 0, memoryPages: { initial: 1, maximum: 1 } };
   assertThrows(() => generateModule(plan, layout, { relaxed: true, threads: 1 }), RangeError, "Leave 64 bytes");
 });

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { signed, unsigned, type ValueType } from "./instructions.ts";
+import { unsigned, type ValueType } from "./instructions.ts";
 
 /** A function, written. */
 export interface EncodedFunction {
@@ -27,14 +27,12 @@ export interface ModuleParts {
   readonly functions: readonly EncodedFunction[];
   /** Numbers of functions by the name under which they are exported. */
   readonly exports: ReadonlyMap<string, number>;
-  /** How many mutable int32 globals it has; each starts as 0. */
-  readonly globals: number;
 }
 
 const TYPES: Readonly<Record<Exclude<ValueType, "void">, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
 
 /** The module's bytes. It imports its memory as "env" "memory". */
-export function encodeModule({ memoryPages, functions, exports, globals }: ModuleParts): Uint8Array<ArrayBuffer> {
+export function encodeModule({ memoryPages, functions, exports }: ModuleParts): Uint8Array<ArrayBuffer> {
   const types = new Map<string, { index: number; bytes: number[] }>();
   const typeOf = ({ parameters, results }: EncodedFunction): number => {
     const bytes = [0x60, ...list(parameters.map((type) => [code(type)])), ...list(results.map((type) => [code(type)]))];
@@ -46,12 +44,10 @@ export function encodeModule({ memoryPages, functions, exports, globals }: Modul
   const functionTypes = functions.map((each) => unsigned(typeOf(each)));
   const memory = [...name("env"), ...name("memory"), 0x02, 0x03];
   memory.push(...unsigned(memoryPages.initial), ...unsigned(memoryPages.maximum));
-  const globalTypes = Array.from({ length: globals }, () => [0x7f, 0x01, 0x41, ...signed(0), 0x0b]);
   const bytes: number[] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
   section(bytes, 1, list([...types.values()].map((type) => type.bytes)));
   section(bytes, 2, list([memory]));
   section(bytes, 3, list(functionTypes));
-  section(bytes, 6, list(globalTypes));
   section(bytes, 7, list([...exports].map(([exported, index]) => [...name(exported), 0x00, ...unsigned(index)])));
   return withCode(bytes, functions.map(encodeFunction));
 }

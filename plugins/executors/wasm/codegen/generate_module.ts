@@ -38,7 +38,7 @@ interface Call {
  * which all threads call at the same time. Results do not depend on how many there are.
  *
  * @param plan As `prepare` gives it; kernels of others run too, but slowly.
- * @throws {RangeError} If a buffer's last elements lie less than 16 bytes from the end of the memory.
+ * @throws {RangeError} If a buffer lies less than 16 bytes from an end of the memory.
  * @throws {TypeError} If an operation is not known for its type.
  */
 export function generateModule(plan: Plan, layout: ModuleLayout, options: ModuleOptions): Uint8Array<ArrayBuffer> {
@@ -66,7 +66,6 @@ class ModuleGenerator {
       memoryPages: this.#layout.memoryPages,
       functions: this.#functions,
       exports: new Map([["run", run]]),
-      globals: 0,
     });
   }
 
@@ -104,13 +103,14 @@ class ModuleGenerator {
     return index;
   }
 
+  /** Vectors that lie partly outside of a buffer are read as a whole. */
   #check(buffer: Buffer): void {
-    const end = this.#layout.address(buffer) + bytesOf(buffer) + 16;
+    const start = this.#layout.address(buffer);
     const { initial } = this.#layout.memoryPages;
-    if (end > initial * 65536) {
+    if (start < 16 || start + bytesOf(buffer) + 16 > initial * 65536) {
       throw new RangeError(
-        `Cannot generate a module: buffer ${buffer.id} (${buffer.role.kind}) ends less than 16 bytes before the end ` +
-          `of the memory (${initial} pages). Leave 64 bytes after the last buffer.`,
+        `Cannot generate a module: buffer ${buffer.id} (${buffer.role.kind}) at ${start} lies less than 16 bytes from ` +
+          `an end of the memory (${initial} pages). Leave 64 bytes before the first buffer and after the last.`,
       );
     }
   }

@@ -109,8 +109,6 @@ export function branch(condition: Code, then: readonly Code[], otherwise?: reado
   return { type: "void", operands: [condition], bytes: [0x04, 0x40], bodies };
 }
 
-/** Ends the function. */
-export const RETURN: Code = { type: "void", operands: [], bytes: [0x0f] };
 /** Traps. */
 export const TRAP: Code = { type: "void", operands: [], bytes: [0x00] };
 
@@ -124,16 +122,6 @@ export function choose(condition: Code, then: Code, otherwise: Code): Code {
 /** Drops a value. */
 export function drop(value: Code): Code {
   return plain("void", 0x1a, [value]);
-}
-
-/** Reads a global. */
-export function globalGet(index: number): Code {
-  return plain("i32", 0x23, [], unsigned(index));
-}
-
-/** Writes a global. */
-export function globalSet(index: number, value: Code): Code {
-  return plain("void", 0x24, [value], unsigned(index));
 }
 
 /** A known vector, from the bits of its lanes. */
@@ -196,7 +184,6 @@ export const i32 = {
   gtS: two(0x4a),
   leS: two(0x4c),
   geS: two(0x4e),
-  geU: two(0x4f),
   eqz: ((a) => plain("i32", 0x45, [a])) as One,
   load: (address: Code, offset = 0): Code => plain("i32", 0x28, [address], memory(2, offset)),
   load8: (address: Code, offset = 0): Code => plain("i32", 0x2d, [address], memory(0, offset)),
@@ -236,8 +223,6 @@ export const v128 = {
   loadSplat: (address: Code, offset = 0): Code => simd("v128", 0x09, [address], memory(2, offset)),
   /** One lane, the others 0. */
   load1: (address: Code, offset = 0): Code => simd("v128", 0x5c, [address], memory(2, offset)),
-  /** Two lanes, the others 0. */
-  load2: (address: Code, offset = 0): Code => simd("v128", 0x5d, [address], memory(2, offset)),
   loadLane: (address: Code, value: Code, lane: number, offset = 0): Code =>
     simd("v128", 0x56, [address, value], [...memory(2, offset), lane]),
   store: (address: Code, value: Code, offset = 0): Code => simd("void", 0x0b, [address, value], memory(2, offset)),
