@@ -6,7 +6,8 @@
 import { type Tensor, tf } from "../tf.ts";
 import type { KernelGradient } from "./register.ts";
 
-interface StridedSliceAttributes {
+/** tfjs's attributes of stridedSlice. */
+export interface StridedSliceAttributes {
   readonly begin: number[];
   readonly end: number[];
   readonly strides: number[];

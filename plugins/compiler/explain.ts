@@ -4,7 +4,8 @@
  * @module
  */
 import { axisGroups, nameBuffer } from "./ir/format.ts";
-import { elementBytes, measureKernel, measureKernels } from "./ir/measure.ts";
+import { bytesOf, rootOf } from "./ir/buffers.ts";
+import { measureKernel, measureKernels } from "./ir/measure.ts";
 import type { Plan } from "./ir/plan.ts";
 import { writes } from "./ir/shape.ts";
 import type { Buffer } from "./ir/types.ts";
@@ -56,14 +57,9 @@ function memory(plan: Plan): readonly string[] {
     ...groups.filter(([, buffers]) => buffers.length > 0).map(([name, buffers]) => [
       name,
       `${buffers.length}`,
-      size(buffers.reduce((sum, buffer) => sum + buffer.size * elementBytes(buffer), 0)),
+      size(buffers.reduce((sum, buffer) => sum + bytesOf(buffer), 0)),
     ]),
   ]);
-}
-
-function rootOf(buffer: Buffer): Buffer {
-  while (buffer.within !== undefined) buffer = buffer.within.buffer;
-  return buffer;
 }
 
 /** Lines with columns as wide as their widest cell. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StridedSliceAttributes } from "../../core/gradients/strided_slice.ts";
 import { tf } from "../../core/tf.ts";
 import type { CpuBackend } from "./cpu_backend.ts";
 import { replaceKernel } from "./kernels.ts";
@@ -15,16 +16,7 @@ interface ScatterArguments {
 
 interface StridedSliceArguments {
   readonly inputs: { readonly x: tf.TensorInfo };
-  readonly attrs: {
-    readonly begin: number[];
-    readonly end: number[];
-    readonly strides: number[];
-    readonly beginMask: number;
-    readonly endMask: number;
-    readonly ellipsisMask: number;
-    readonly newAxisMask: number;
-    readonly shrinkAxisMask: number;
-  };
+  readonly attrs: StridedSliceAttributes;
   readonly backend: unknown;
 }
 

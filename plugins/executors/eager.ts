@@ -5,7 +5,7 @@
  */
 import type { Batch, HostArray, TensorBatch } from "../../core/batch.ts";
 import { batchToTensors } from "../../core/data/batch_tensors.ts";
-import { mapArrays } from "../../core/data/map_arrays.ts";
+import { oneRow } from "../../core/data/one_row.ts";
 import type { Device } from "../../core/device.ts";
 import type { Exchange, Executor, Program, ProgramRun } from "../../core/executor.ts";
 import { leaves, mapNested, type Nested, packLike } from "../../core/nested.ts";
@@ -257,21 +257,4 @@ function stepRandom({ key, first }: StepTable, index: number): ReturnType<typeof
 
 function scalarsOf({ columns, rows }: StepTable, index: number): Readonly<Record<string, Tensor>> {
   return Object.fromEntries(columns.map((column, j) => [column, tf.scalar(rows[index]![j]!)]));
-}
-
-/** A batch of one row of zeros, shaped like an empty one. */
-function oneRow(batch: Batch): Batch {
-  const arrays = batch.source === undefined ? batch.arrays : batch.source.arrays;
-  const zero = (array: HostArray): HostArray => ({
-    ...array,
-    shape: [1, ...array.shape.slice(1)],
-    values: new (array.values.constructor as new (length: number) => HostArray["values"])(
-      array.shape.slice(1).reduce((product, size) => product * size, 1),
-    ),
-  });
-  return {
-    rows: 1,
-    globalRows: batch.globalRows,
-    arrays: mapArrays(arrays, zero),
-  };
 }

@@ -289,7 +289,7 @@ webgpuTest("a variable that is too large is an error that names it and its size"
       const buffer = { ...plan.variables.get("v0")!, size: limit / 4 + 64 };
       return { ...plan, variables: new Map([["v0", buffer]]) };
     },
-    planHalves: planPhase,
+    planPhase,
     print: printKernel,
   });
   await using program = await executor.load(scalingStep(v), { device, slots: 1 });
@@ -373,7 +373,7 @@ function packing(order: readonly string[], multiple: number) {
       parts.forEach((part, index) => part.within = { buffer: whole, offset: offsets[index]! });
       return plan;
     },
-    planHalves: planPhase,
+    planPhase,
     print: printKernel,
   });
 }

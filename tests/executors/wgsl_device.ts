@@ -7,7 +7,7 @@ import type { RandomKey } from "../../core/random.ts";
 import { Expressions } from "../../plugins/compiler/ir/expressions.ts";
 import { interpretKernel, type NumberArray, type Precision } from "../../plugins/compiler/ir/interpret.ts";
 import { accessOf } from "../../plugins/executors/webgpu/wgsl/shader.ts";
-import { rootOf } from "../../plugins/compiler/passes/allocate.ts";
+import { elementBytes, placeOf, rootOf } from "../../plugins/compiler/ir/buffers.ts";
 import type { Axis, Buffer, Expression, Kernel } from "../../plugins/compiler/ir/types.ts";
 import {
   type ComputeShader,
@@ -128,9 +128,7 @@ export async function runOnDevice(
   const binding = (buffer: Buffer): GPUBufferBinding => {
     const whole = buffers.get(rootOf(buffer))!;
     if (buffer.within === undefined) return { buffer: whole };
-    let offset = 0;
-    for (let part = buffer; part.within !== undefined; part = part.within.buffer) offset += part.within.offset * 4;
-    return { buffer: whole, offset, size: Math.ceil(buffer.size / 4) * 16 };
+    return { buffer: whole, offset: placeOf(buffer).offset * 4, size: Math.ceil(buffer.size / 4) * 16 };
   };
   const info = upload(device, Int32Array.of(step, 1, 0, 0).subarray(0, STEP_BYTES / 4));
   const tableBuffer = upload(device, table);
@@ -272,10 +270,9 @@ export async function runInOneDispatch(
     ends[binding]! += Math.ceil(array.byteLength / 4) * 4;
   }
   const place = (buffer: Buffer) => {
-    const { binding, start } = starts.get(rootOf(buffer))!;
-    let offset = start / (buffer.type === "u8" ? 1 : 4);
-    for (let part = buffer; part.within !== undefined; part = part.within.buffer) offset += part.within.offset;
-    return { binding, offset };
+    const { root, offset } = placeOf(buffer);
+    const { binding, start } = starts.get(root)!;
+    return { binding, offset: start / elementBytes(buffer) + offset };
   };
   const shader = printSingleDispatch(
     kernels,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { RandomKey } from "../../../core/random.ts";
+import { hasPartPerStep, placeOf, rootOf } from "./buffers.ts";
 import type { Precision } from "./interpret_expressions.ts";
 import { type CompiledKernel, compileForInterpreter, type NumberArray } from "./interpret_source.ts";
 import type { Plan } from "./plan.ts";
@@ -107,7 +108,7 @@ export function interpretPlan(plan: Plan, memory: PlanMemory, steps: number, opt
   requireLength("keys", keys.length, [steps, plan.streams, 2]);
   for (const kernel of plan.kernels) {
     for (const buffer of [...reads(kernel), ...writes(kernel)]) {
-      const root = rootOf(buffer).buffer;
+      const root = rootOf(buffer);
       if (!arrays.has(root)) arrays.set(root, allocate(root, steps, options.precision ?? "float32"));
     }
   }
@@ -134,26 +135,12 @@ function compiled(kernel: Kernel, precision: Precision): CompiledKernel {
   return forms[precision] ??= compileForInterpreter(kernel, precision);
 }
 
-/** The buffer whose memory a buffer is in, and its first element there. */
-function rootOf(buffer: Buffer): { readonly buffer: Buffer; readonly offset: number } {
-  let offset = 0;
-  while (buffer.within !== undefined) {
-    offset += buffer.within.offset;
-    buffer = buffer.within.buffer;
-  }
-  return { buffer, offset };
-}
-
-function stepped({ role }: Buffer): boolean {
-  return role.kind === "rows" || role.kind === "sums" || role.kind === "output";
-}
-
 function locate(
   buffer: Buffer,
   arrays: ReadonlyMap<Buffer, NumberArray>,
   step: number,
 ): { readonly array: NumberArray; readonly base: number } {
-  const { buffer: root, offset } = rootOf(buffer);
+  const { root, offset } = placeOf(buffer);
   const array = arrays.get(root);
   const fits = root.type === "f32"
     ? array instanceof Float32Array || array instanceof Float64Array
@@ -166,7 +153,7 @@ function locate(
         `${array === undefined ? "no array" : `a ${array.constructor.name}`}: give one of its type.`,
     );
   }
-  const base = offset + (stepped(root) ? step * root.size : 0);
+  const base = offset + (hasPartPerStep(root) ? step * root.size : 0);
   if (root.role.kind !== "input" && base + buffer.size > array.length) {
     throw new TypeError(
       `Cannot interpret a kernel: buffer ${buffer.id} (${root.role.kind}) reaches to element ${
@@ -180,7 +167,7 @@ function locate(
 
 function allocate(buffer: Buffer, steps: number, precision: Precision): NumberArray {
   const { role, type } = buffer;
-  const size = buffer.size * (stepped(buffer) ? steps : 1);
+  const size = buffer.size * (hasPartPerStep(buffer) ? steps : 1);
   const make = type === "u8"
     ? Uint8Array
     : type !== "f32"

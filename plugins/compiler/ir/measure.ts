@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { elementBytes } from "./buffers.ts";
 import { expressionsOf, parts, points, walk } from "./shape.ts";
 import type { Axis, Buffer, Expression, Kernel } from "./types.ts";
 
@@ -17,11 +18,6 @@ export interface Measure {
   readonly bytesRead: number;
   /** Bytes of the elements that it writes. */
   readonly bytesWritten: number;
-}
-
-/** Bytes that an element of a buffer takes. */
-export function elementBytes({ type }: Buffer): number {
-  return type === "u8" ? 1 : 4;
 }
 
 /** How much work a kernel is, by its loops: which places data-dependent indices reach is not known, their number is. */

@@ -19,6 +19,7 @@ import { Expressions } from "../ir/expressions.ts";
 import type { Plan } from "../ir/plan.ts";
 import { expressionsOf, walk } from "../ir/shape.ts";
 import type { Buffer, ElementType, ScalarType } from "../ir/types.ts";
+import { sizeOf } from "../shapes/types.ts";
 import type { LinkedGraph } from "../link.ts";
 import { Lowering } from "./lowering.ts";
 import { type Rules, scalarType } from "./rules.ts";
@@ -289,8 +290,4 @@ function columnsOf(kernels: Plan["kernels"]): readonly string[] {
     if (part.kind === "column") columns.add(part.column);
   });
   return [...columns];
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bytesOf, rootOf } from "../ir/buffers.ts";
 import type { Plan } from "../ir/plan.ts";
 import { reads, writes } from "../ir/shape.ts";
 import type { Buffer } from "../ir/types.ts";
@@ -135,18 +136,6 @@ function smallestGap(
     free = Math.max(free, end);
   }
   return best ?? from(free);
-}
-
-/** The buffer that a buffer is a part of, if it is one of several. */
-export function rootOf(buffer: Buffer): Buffer {
-  let root = buffer;
-  while (root.within !== undefined) root = root.within.buffer;
-  return root;
-}
-
-/** How many bytes a buffer takes: of `input`, one row; of what has a part for each step, one part. */
-export function bytesOf({ type, size }: Buffer): number {
-  return type === "u8" ? size : size * 4;
 }
 
 function roundUp(value: number, multiple: number): number {

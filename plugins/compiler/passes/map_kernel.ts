@@ -16,7 +16,12 @@ export interface KernelMap {
 }
 
 /** A kernel with other parts. The axis of a scan stays. */
-export function mapKernel(kernel: Kernel, { expression, axes = same, store = same }: KernelMap): Kernel {
+export function mapKernel<K extends Kernel>(kernel: K, map: KernelMap): K {
+  // Each kind gives its own kind, which the switch cannot tell.
+  return mapAny(kernel, map) as K;
+}
+
+function mapAny(kernel: Kernel, { expression, axes = same, store = same }: KernelMap): Kernel {
   const stores = (all: readonly Store[]) =>
     all.map((each) => store({ ...each, index: expression(each.index), value: expression(each.value) }));
   switch (kernel.kind) {

@@ -12,6 +12,7 @@ import type { HalfPlans } from "../../compiler/compile.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import type { HostInput } from "../../compiler/lower/lower_graph.ts";
 import type { BatchSignature } from "../../compiler/trace.ts";
+import { packExchange, stateVariables, unpackExchange } from "../exchange.ts";
 import { Sums } from "./sums.ts";
 import { type CommonOptions, Variants } from "./variants.ts";
 
@@ -37,7 +38,7 @@ export class PhaseHalves {
     this.#step = step;
     this.#replica = options.replica;
     this.#activate = options.activate;
-    this.#states = step.variables.filter(({ role }) => role === "state");
+    this.#states = stateVariables(step);
     const plans = new Map<string, HalfPlans>();
     const plan: HalvesOptions["plan"] = (signature, inputs) => {
       const key = JSON.stringify([signature, inputs]);
@@ -56,28 +57,23 @@ export class PhaseHalves {
   async compute(batch: Batch, table: StepTable): Promise<Exchange> {
     const plan = this.#compute.plan(planned(batch), table);
     const gradients = plan.gradients?.filter((buffer) => buffer !== null) ?? [];
-    const sizes = [...gradients, ...this.#states.map(({ variable }) => variable)].map(({ size }) => size);
-    const values = new Float32Array(sizes.reduce((sum, size) => sum + size, 0));
-    if (batch.rows === 0) return { values, sums: new Float32Array(plan.sums?.size ?? 0) };
+    if (batch.rows === 0) {
+      const parts = [...gradients, ...this.#states.map(({ variable }) => variable)];
+      const size = parts.reduce((sum, part) => sum + part.size, 0);
+      return { values: new Float32Array(size), sums: new Float32Array(plan.sums?.size ?? 0) };
+    }
     const before = await this.#means();
     const sums = new Sums(this.#step);
     const variant = await this.#compute.get(batch, table);
     const execution = await variant.queue([batch], table, 0, sums);
     await execution.finish();
-    let at = 0;
-    for (const gradient of gradients) {
-      values.set(variant.gradient(gradient), at);
-      at += gradient.size;
-    }
-    const written = execution.outputs.flatMap((output) => leaves(output).map(({ values }) => values));
-    const share = batch.rows / batch.globalRows;
-    this.#states.forEach(({ acrossReplicas, spread }, index) => {
-      const own = written[index]!;
-      const mean = spread && this.#states.findIndex(({ variable }) => variable === spread.mean);
-      for (let i = 0; i < own.length; i++) {
-        const apart = mean === undefined ? 0 : (written[mean]![i]! - before[mean]![i]!) ** 2 / spread!.rate;
-        values[at++] = acrossReplicas === "mean" ? (own[i]! + apart) * share : this.#replica === 0 ? own[i]! : 0;
-      }
+    const values = packExchange({
+      step: this.#step,
+      gradients: gradients.map((gradient) => variant.gradient(gradient)),
+      before,
+      after: execution.outputs.flatMap((output) => leaves(output).map(({ values }) => values)),
+      share: batch.rows / batch.globalRows,
+      first: this.#replica === 0,
     });
     return { values, sums: Float32Array.from(sums.total()) };
   }
@@ -87,27 +83,22 @@ export class PhaseHalves {
     const plan = this.#apply.plan(planned(batch), table);
     // Laid out as `compute` gives them; what is applied may not need all of them.
     const gradients = this.#compute.plan(planned(batch), table).gradients ?? [];
-    const means = await this.#means();
-    let at = gradients.reduce((sum, gradient) => sum + (gradient?.size ?? 0), 0);
-    const agreed = this.#states.map(({ variable }) => values.slice(at, at += variable.size));
+    const sizes = gradients.flatMap((gradient) => gradient === null ? [] : [gradient.size]);
+    const agreed = unpackExchange(this.#step, values, sizes, await this.#means());
     this.#activate();
-    this.#states.forEach(({ variable, spread }, index) => {
-      const mean = spread && this.#states.findIndex((state) => state.variable === spread.mean);
-      const own = mean === undefined
-        ? agreed[index]!
-        : agreed[index]!.map((value, i) => value - (agreed[mean]![i]! - means[mean]![i]!) ** 2 / spread!.rate);
-      tf.tidy(() => variable.assign(tf.tensor(own, variable.shape, "float32")));
+    this.#states.forEach(({ variable }, index) => {
+      tf.tidy(() => variable.assign(tf.tensor(agreed.states[index]!, variable.shape, "float32")));
     });
     if (plan.kernels.length === 0) return;
     const variant = await this.#apply.get(planned(batch), table);
     // What was applied before has read its gradients.
     await variant.finish();
-    at = 0;
+    let given = 0;
     gradients.forEach((gradient, index) => {
       if (gradient === null) return;
-      const given = values.subarray(at, at += gradient.size);
       const taken = plan.gradients?.[index];
-      if (taken) variant.gradient(taken).set(given);
+      if (taken) variant.gradient(taken).set(agreed.gradients[given]!);
+      given++;
     });
     await variant.queue([batch], table, 0, new Sums(this.#step));
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Executor } from "../../../core/executor.ts";
-import { planPhase, planStep } from "../../compiler/compile.ts";
+import { planPhase, planStep, reporting } from "../../compiler/compile.ts";
 import { generateModule, prepare } from "./codegen/mod.ts";
 import { wasmExecutor, type WasmOptions } from "./executor.ts";
 import type { Compiler } from "./program.ts";
@@ -45,11 +45,5 @@ const compiler: Compiler = {
  * @throws {RangeError} If `threads` is no integer from 1 to 256.
  */
 export function wasm(options?: WasmOptions): Executor {
-  const { onPlan = () => {} } = options ?? {};
-  const plan: Compiler["plan"] = (...given) => {
-    const made = compiler.plan(...given);
-    onPlan(made);
-    return made;
-  };
-  return wasmExecutor({ ...compiler, plan }, options);
+  return wasmExecutor({ ...compiler, ...reporting(compiler, options?.onPlan) }, options);
 }

@@ -8,9 +8,7 @@ import type { Exchange, Program, ProgramRun } from "../../../core/executor.ts";
 import type { Nested } from "../../../core/nested.ts";
 import { pending } from "../../../core/pending.ts";
 import type { Step, StepTable } from "../../../core/step.ts";
-import type { HalfPlans, PlanOptions } from "../../compiler/compile.ts";
-import type { Plan } from "../../compiler/ir/plan.ts";
-import type { BatchSignature } from "../../compiler/trace.ts";
+import type { StepPlanner } from "../../compiler/compile.ts";
 import { PhaseHalves } from "./halves.ts";
 import type { GenerateModule } from "./layout.ts";
 import type { WasmRuntime } from "./runtime.ts";
@@ -19,11 +17,7 @@ import type { Execution } from "./variant.ts";
 import { type CommonOptions, Variants } from "./variants.ts";
 
 /** How steps become plans, and plans modules. */
-export interface Compiler {
-  /** Plans whole steps. */
-  readonly plan: (step: Step, signature: BatchSignature, options: PlanOptions) => Plan;
-  /** Plans the halves of a phase. */
-  readonly planPhase: (step: Step, phase: number, signature: BatchSignature, options: PlanOptions) => HalfPlans;
+export interface Compiler extends StepPlanner {
   /** Makes modules. */
   readonly generate: GenerateModule;
 }

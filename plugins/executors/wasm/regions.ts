@@ -11,7 +11,8 @@ import { foldIn } from "../../../core/random.ts";
 import type { StepTable } from "../../../core/step.ts";
 import { isValueInfo, mapLeaves } from "../../compiler/graph.ts";
 import { arraysOf } from "../../compiler/signature.ts";
-import { elementBytes } from "../../compiler/ir/measure.ts";
+import { bytesOf } from "../../compiler/ir/buffers.ts";
+import { returnedArray } from "../returned_array.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
 import type { Block, SharedMemory } from "./memory.ts";
@@ -54,9 +55,8 @@ export class Regions {
     this.#staged = staged ? plan.inputs : [];
     const { rows, sums, outputs, columns, streams } = plan;
     const parts = [rows, sums, ...outputs].filter((buffer) => buffer !== undefined);
-    const bytes = (buffer: Buffer): number => buffer.size * elementBytes(buffer);
-    const step = parts.reduce((sum, part) => sum + bytes(part), 0) + columns.length * 4 + streams * 8 +
-      this.#staged.reduce((sum, input) => sum + bytes(input) * batchRows, 0);
+    const step = parts.reduce((sum, part) => sum + bytesOf(part), 0) + columns.length * 4 + streams * 8 +
+      this.#staged.reduce((sum, input) => sum + bytesOf(input) * batchRows, 0);
     this.capacity = Math.max(1, Math.min(MOST_STEPS, Math.floor(EXECUTION_BYTES / step)));
     const take = (bytesOfStep: number, what: string): number => {
       const block = memory.allocate(2 * this.capacity * bytesOfStep, what);
@@ -64,8 +64,8 @@ export class Regions {
       return block.address;
     };
     try {
-      for (const part of parts) this.#addresses.set(part, take(bytes(part), "what each step returns"));
-      for (const input of this.#staged) this.#addresses.set(input, take(bytes(input) * batchRows, "batches"));
+      for (const part of parts) this.#addresses.set(part, take(bytesOf(part), "what each step returns"));
+      for (const input of this.#staged) this.#addresses.set(input, take(bytesOf(input) * batchRows, "batches"));
       this.table = take(columns.length * 4, "the step table");
       this.keys = take(streams * 8, "random keys");
     } catch (error) {
@@ -104,13 +104,10 @@ export class Regions {
   outputs(half: HalfIndex, step: number): Nested<HostArray> | undefined {
     const { outputs, returns } = this.#plan;
     if (returns === undefined) return undefined;
-    return mapLeaves(returns, isValueInfo, ({ shape, dtype }, index): HostArray => {
+    return mapLeaves(returns, isValueInfo, (info, index): HostArray => {
       const buffer = outputs[index]!;
-      const at = this.#addresses.get(buffer)! + (half * this.capacity + step) * buffer.size * elementBytes(buffer);
-      const values = this.#memory.view(buffer.type, at, buffer.size);
-      return dtype === "bool"
-        ? { shape, dtype, values: Uint8Array.from(values) }
-        : { shape, dtype: dtype === "int32" ? "int32" : "float32", values: values.slice() };
+      const at = this.#addresses.get(buffer)! + (half * this.capacity + step) * bytesOf(buffer);
+      return returnedArray(info, this.#memory.view(buffer.type, at, buffer.size));
     });
   }
 
@@ -163,7 +160,7 @@ export class Regions {
     const arrays = arraysOf(batch);
     for (const input of this.#staged) {
       const { values } = leafOf(arrays, input);
-      const rowBytes = input.size * elementBytes(input);
+      const rowBytes = bytesOf(input);
       const address = this.#addresses.get(input)! + step * this.#batchRows * rowBytes;
       const view = this.#memory.view(input.type, address, this.#batchRows * input.size);
       if (batch.source === undefined) view.set(values);

@@ -5,7 +5,7 @@
  */
 import type { Arrays, HostArray, ResidentSource } from "../../../core/batch.ts";
 import { leaves } from "../../../core/nested.ts";
-import { elementBytes } from "../../compiler/ir/measure.ts";
+import { elementBytes } from "../../compiler/ir/buffers.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
 import type { Block, SharedMemory } from "./memory.ts";
 

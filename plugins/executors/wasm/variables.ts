@@ -4,11 +4,11 @@
  * @module
  */
 import type { tf, Variable } from "../../../core/tf.ts";
-import { elementBytes } from "../../compiler/ir/measure.ts";
+import { bytesOf, elementBytes, placeOf, rootOf } from "../../compiler/ir/buffers.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
-import { rootOf } from "../../compiler/passes/allocate.ts";
 import type { TensorRecord } from "../../compiler/state/deferred_value.ts";
-import { SharedVariables, type StateBackend, type VariableUse } from "../../compiler/state/shared_variables.ts";
+import type { PlannedVariable } from "../../compiler/state/planned_variables.ts";
+import { SharedVariables, type StateBackend } from "../../compiler/state/shared_variables.ts";
 import type { Block, HostValues, SharedMemory } from "./memory.ts";
 
 /** What is used of tfjs's CPU backend. */
@@ -24,14 +24,6 @@ export interface Waiting {
   rest(): void;
   /** Waits until nothing is queued. */
   rested(): Promise<void>;
-}
-
-/** A variable of a plan. */
-export interface PlannedVariable extends VariableUse {
-  /** Its path, for messages. */
-  readonly path: string;
-  /** What the plan calls it. */
-  readonly buffer: Buffer;
 }
 
 /** A variable that somebody uses. */
@@ -88,7 +80,7 @@ export class VariableMemory {
     const addresses = new Map<Buffer, number>();
     for (const [root, members] of groups) {
       const found = this.#find(members);
-      const block = found?.block.share() ?? this.#memory.allocate(root.size * elementBytes(root), "variables");
+      const block = found?.block.share() ?? this.#memory.allocate(bytesOf(root), "variables");
       blocks.push(block);
       const base = found?.base ?? block.address;
       for (const { variable, buffer } of members) {
@@ -197,9 +189,7 @@ export class VariableMemory {
 
 /** Bytes from where a buffer's group begins to where it does. */
 export function offsetOf(buffer: Buffer): number {
-  let offset = 0;
-  for (let part = buffer; part.within !== undefined; part = part.within.buffer) offset += part.within.offset;
-  return offset * elementBytes(buffer);
+  return placeOf(buffer).offset * elementBytes(buffer);
 }
 
 const patched = new WeakSet<tf.KernelBackend>();

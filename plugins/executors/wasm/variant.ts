@@ -6,11 +6,11 @@
 import type { Batch, HostArray } from "../../../core/batch.ts";
 import type { Nested } from "../../../core/nested.ts";
 import type { Step, StepTable } from "../../../core/step.ts";
-import { elementBytes, measureKernels } from "../../compiler/ir/measure.ts";
+import { bytesOf, elementBytes, rootOf } from "../../compiler/ir/buffers.ts";
+import { measureKernels } from "../../compiler/ir/measure.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
-import { writes } from "../../compiler/ir/shape.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
-import { allocate, rootOf } from "../../compiler/passes/allocate.ts";
+import { allocate } from "../../compiler/passes/allocate.ts";
 import { controlBytes, type GenerateModule, type ModuleLayout } from "./layout.ts";
 import type { Block } from "./memory.ts";
 import type { Job, LoadedModule, WorkerPool } from "./pool.ts";
@@ -18,7 +18,8 @@ import { type HalfIndex, Regions } from "./regions.ts";
 import type { ResidentArrays } from "./residents.ts";
 import type { WasmRuntime } from "./runtime.ts";
 import type { Sums } from "./sums.ts";
-import { offsetOf, type Places, type PlannedVariable } from "./variables.ts";
+import { offsetOf, type Places } from "./variables.ts";
+import { type PlannedVariable, plannedVariables } from "../../compiler/state/planned_variables.ts";
 
 /** Work that one more thread is worth: some 20 µs of it, next to a barrier or two for each kernel. */
 const FLOPS_PER_THREAD = 200_000;
@@ -73,7 +74,7 @@ export class Variant {
   constructor(plan: Plan, options: VariantOptions) {
     this.#plan = plan;
     this.#options = options;
-    this.#variables = variablesOf(plan, options.step);
+    this.#variables = plannedVariables(plan, options.step);
     this.#threads = threadsFor(plan, options.threads);
     const { runtime: { memory }, batchRows, residents } = options;
     try {
@@ -199,7 +200,7 @@ export class Variant {
     const { memory } = this.#options.runtime;
     for (const buffer of this.#plan.constants) {
       if (buffer.role.kind !== "constant") continue;
-      const block = this.#keep(memory.allocate(buffer.size * elementBytes(buffer), "constants"));
+      const block = this.#keep(memory.allocate(bytesOf(buffer), "constants"));
       memory.view(buffer.type, block.address, buffer.size).set(buffer.role.values);
       this.#addresses.set(buffer, block.address);
     }
@@ -209,7 +210,7 @@ export class Variant {
     const { memory } = this.#options.runtime;
     for (const buffer of this.#plan.gradients ?? []) {
       if (buffer === null || this.#addresses.has(buffer)) continue;
-      const { address } = this.#keep(memory.allocate(buffer.size * elementBytes(buffer), "gradients"));
+      const { address } = this.#keep(memory.allocate(bytesOf(buffer), "gradients"));
       this.#addresses.set(buffer, address);
     }
   }
@@ -230,19 +231,6 @@ export class Variant {
     this.#held.splice(0).forEach((part) => part.free());
     this.#options.residents?.release();
   }
-}
-
-/** The step's variables that a plan uses, and which of them it writes. */
-function variablesOf(plan: Plan, step: Step): readonly PlannedVariable[] {
-  const written = new Set(plan.kernels.flatMap((kernel) => [...writes(kernel)]));
-  const isWritten = (buffer: Buffer): boolean =>
-    written.has(buffer) || (buffer.within !== undefined && isWritten(buffer.within.buffer));
-  const byPath = new Map(step.variables.map(({ path, variable }) => [path, variable]));
-  return [...plan.variables].map(([path, buffer]) => {
-    const variable = byPath.get(path);
-    if (variable === undefined) throw new RangeError(`Cannot run the plan: the step has no variable "${path}".`);
-    return { path, variable, buffer, written: isWritten(buffer) };
-  });
 }
 
 /** How many threads a plan is worth: waking and waiting for more would take longer than they save. */

@@ -6,10 +6,11 @@
 import type { Batch } from "../../../core/batch.ts";
 import { DeviceError } from "../../../core/errors.ts";
 import type { Step, StepTable } from "../../../core/step.ts";
+import { bytesOf, placeOf, rootOf } from "../../compiler/ir/buffers.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
-import { writes } from "../../compiler/ir/shape.ts";
 import type { Buffer, Kernel } from "../../compiler/ir/types.ts";
-import { allocate, type Allocation, bytesOf, rootOf } from "../../compiler/passes/allocate.ts";
+import { allocate, type Allocation } from "../../compiler/passes/allocate.ts";
+import { plannedVariables } from "../../compiler/state/planned_variables.ts";
 import type { VariableUse } from "../../compiler/state/shared_variables.ts";
 import { toHostType } from "./batch_leaves.ts";
 import { aligned, ALIGNMENT, createBuffer, type Range } from "./memory.ts";
@@ -115,7 +116,7 @@ export class CompiledPlan {
     this.#scratch = made.scratch;
     this.#capacity = made.capacity;
     this.#timing = new Timing(made.warm);
-    this.#uses = usesOf(plan, options.step);
+    this.#uses = plannedVariables(plan, options.step);
   }
 
   /**
@@ -375,8 +376,7 @@ export class CompiledPlan {
   /** The range of a buffer within the range of what it is a part of. */
   #binding(buffer: Buffer, { buffer: memory, offset, size }: Range): GPUBufferBinding {
     const { maxStorageBufferBindingSize } = this.#options.runtime.device.limits;
-    let start = 0;
-    for (let part = buffer; part.within !== undefined; part = part.within.buffer) start += part.within.offset * 4;
+    const start = placeOf(buffer).offset * 4;
     const range = {
       buffer: memory,
       offset: offset + start,
@@ -395,15 +395,6 @@ export class CompiledPlan {
     }
     return range;
   }
-}
-
-/** The variables that a plan uses, and which of them it writes. */
-function usesOf(plan: Plan, step: Step): readonly VariableUse[] {
-  const written = new Set(plan.kernels.flatMap((kernel) => [...writes(kernel)]));
-  const isWritten = (buffer: Buffer): boolean =>
-    written.has(buffer) || (buffer.within !== undefined && isWritten(buffer.within.buffer));
-  const byPath = new Map(step.variables.map(({ path, variable }) => [path, variable]));
-  return [...plan.variables].map(([path, buffer]) => ({ variable: byPath.get(path)!, written: isWritten(buffer) }));
 }
 
 async function placeConstants(

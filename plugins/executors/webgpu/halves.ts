@@ -3,16 +3,16 @@
  *
  * @module
  */
-import type { Batch, HostArray } from "../../../core/batch.ts";
-import { mapArrays } from "../../../core/data/map_arrays.ts";
+import type { Batch } from "../../../core/batch.ts";
+import { oneRow } from "../../../core/data/one_row.ts";
 import type { Exchange } from "../../../core/executor.ts";
 import type { Step, StepTable } from "../../../core/step.ts";
 import { tf } from "../../../core/tf.ts";
 import type { PlanOptions } from "../../compiler/compile.ts";
+import { bytesOf, placeOf } from "../../compiler/ir/buffers.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
-import { rootOf } from "../../compiler/passes/allocate.ts";
-import { arraysOf, signatureOf } from "../../compiler/signature.ts";
+import { signatureOf } from "../../compiler/signature.ts";
 import { packExchange, stateVariables, unpackExchange } from "../exchange.ts";
 import type { CompiledPlan, Prepared } from "./compiled_plan.ts";
 import type { Range } from "./memory.ts";
@@ -144,14 +144,14 @@ export class Halves {
   }
 
   async #halves(phase: number, batch: Batch, table: StepTable): Promise<Compiled> {
-    const { planOptions, planHalves, compile, device } = this.#options;
+    const { planOptions, planPhase, compile, device } = this.#options;
     const signature = signatureOf(batch, table);
     const options = planOptions(batch);
     const key = JSON.stringify([phase, signature, options.inputs]);
     let compiled = this.#compiled.get(key);
     if (compiled === undefined) {
       device.activate();
-      const { compute, apply } = planHalves(this.#step, phase, signature, options);
+      const { compute, apply } = planPhase(this.#step, phase, signature, options);
       compiled = {
         compute: await compile(compute),
         ...(apply === undefined ? {} : { apply: await compile(apply) }),
@@ -167,20 +167,9 @@ export class Halves {
     return stateVariables(this.#step).flatMap(({ path }) => {
       const buffer = variables.get(path);
       if (buffer === undefined) return [];
-      const { buffer: memory, offset } = places.get(rootOf(buffer))!;
-      let start = 0;
-      for (let part = buffer; part.within !== undefined; part = part.within.buffer) start += part.within.offset;
-      return [{ buffer: memory, offset: offset + start * 4, size: buffer.size * 4 }];
+      const place = placeOf(buffer);
+      const { buffer: memory, offset } = places.get(place.root)!;
+      return [{ buffer: memory, offset: offset + place.offset * 4, size: bytesOf(buffer) }];
     });
   }
-}
-
-/** A batch of one row of zeros, shaped like an empty one. */
-function oneRow(batch: Batch): Batch {
-  const zero = (array: HostArray): HostArray => {
-    const shape = [1, ...array.shape.slice(1)];
-    const size = shape.reduce((product, length) => product * length, 1);
-    return { ...array, shape, values: new (array.values.constructor as Float32ArrayConstructor)(size) };
-  };
-  return { rows: 1, globalRows: batch.globalRows, arrays: mapArrays(arraysOf(batch), zero) };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Executor } from "../../../core/executor.ts";
-import { planPhase, planStep } from "../../compiler/compile.ts";
+import { planPhase, planStep, reporting } from "../../compiler/compile.ts";
 import { webGpuExecutor, type WebGpuExecutorOptions } from "./executor.ts";
 import { printKernel } from "./wgsl/mod.ts";
 
@@ -38,11 +38,6 @@ export type { RuntimeCounts } from "./runtime.ts";
  * @throws {TraceError} From fit, evaluate and predict, if a step does what cannot be compiled.
  */
 export function webgpu(options: WebGpuExecutorOptions = {}): Executor {
-  const { onPlan = () => {} } = options;
-  const plan: typeof planStep = (...given) => {
-    const made = planStep(...given);
-    onPlan(made);
-    return made;
-  };
-  return webGpuExecutor({ plan, planHalves: planPhase, print: printKernel }, options);
+  const planner = reporting({ plan: planStep, planPhase }, options.onPlan);
+  return webGpuExecutor({ ...planner, print: printKernel }, options);
 }

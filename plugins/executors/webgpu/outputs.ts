@@ -7,6 +7,7 @@ import type { HostArray } from "../../../core/batch.ts";
 import { type Nested, packLike } from "../../../core/nested.ts";
 import { isValueInfo, mapLeaves, type ValueInfo } from "../../compiler/graph.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
+import { returnedArray } from "../returned_array.ts";
 import type { ReadBack } from "./read_backs.ts";
 
 /** The outputs of some steps of one plan, copied and not read. */
@@ -32,14 +33,8 @@ export function unpackOutputs({ plan, steps }: PendingOutputs, bytes: ArrayBuffe
       nested,
       infos.map((info, index) => {
         const { size } = outputs[index]!;
-        return hostArray(info, bytes, starts[index]! + step * size * 4, size);
+        const Words = info.dtype === "float32" ? Float32Array : Int32Array;
+        return returnedArray(info, new Words(bytes, starts[index]! + step * size * 4, size));
       }),
     ));
-}
-
-function hostArray({ shape, dtype }: ValueInfo, bytes: ArrayBuffer, offset: number, size: number): HostArray {
-  if (dtype === "float32") return { shape, dtype, values: new Float32Array(bytes, offset, size).slice() };
-  const words = new Int32Array(bytes, offset, size);
-  if (dtype === "bool") return { shape, dtype, values: Uint8Array.from(words) };
-  return { shape, dtype: "int32", values: words.slice() };
 }

@@ -10,11 +10,10 @@ import { pending } from "../../../core/pending.ts";
 import type { Step, StepTable } from "../../../core/step.ts";
 import type { PlanOptions } from "../../compiler/compile.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
-import { hostInputs, signatureOf } from "../../compiler/signature.ts";
+import { areAlike, hostInputs, signatureOf, withoutValues } from "../../compiler/signature.ts";
 import { CompiledPlan } from "./compiled_plan.ts";
 import type { ProgramOptions } from "./program_options.ts";
 import { Halves } from "./halves.ts";
-import { areAlike } from "./layouts.ts";
 import { type PendingOutputs, unpackOutputs } from "./outputs.ts";
 import { Snapshots } from "./snapshots.ts";
 import { OTHER_BINDINGS } from "./single_step.ts";
@@ -163,7 +162,7 @@ export class WebGpuProgram implements Program {
       plan = await this.#compile(this.#options.plan(this.#step, signature, options));
       this.#plans.set(key, plan);
     }
-    this.#last = { batch, columns, plan };
+    this.#last = { batch: withoutValues(batch), columns, plan };
     return plan;
   }
 

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { placeOf } from "../../compiler/ir/buffers.ts";
 import { measureKernels } from "../../compiler/ir/measure.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import { reads, writes } from "../../compiler/ir/shape.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
-import { type ComputeShader, type PrintContext, printSingleDispatch } from "./wgsl/mod.ts";
+import { accessOf, type ComputeShader, type PrintContext, printSingleDispatch } from "./wgsl/mod.ts";
 
 /** A shader that does many steps. */
 export interface SingleStep {
@@ -38,30 +39,17 @@ export function singleStep(plan: Plan, context: PrintContext, maxOperands: numbe
   if (flops + (bytesRead + bytesWritten) / 4 > MOST_WORK || plan.gradients !== undefined) return undefined;
   const roots = new Map<Buffer, { readonly binding: number; readonly access: "read" | "read_write" }>();
   for (const buffer of plan.kernels.flatMap((kernel) => [...reads(kernel), ...writes(kernel)])) {
-    const { root } = placeIn(buffer);
-    if (!roots.has(root)) roots.set(root, { binding: roots.size, access: isGiven(root) ? "read" : "read_write" });
+    const { root } = placeOf(buffer);
+    if (!roots.has(root)) roots.set(root, { binding: roots.size, access: accessOf(root) });
   }
   if (roots.size === 0 || roots.size > maxOperands) return undefined;
   const operands = [...roots].map(([buffer, { access }]) => ({ buffer, access }));
   const single = printSingleDispatch(plan.kernels, context, {
     access: operands.map(({ access }) => access),
     place: (buffer) => {
-      const { root, offset } = placeIn(buffer);
+      const { root, offset } = placeOf(buffer);
       return { binding: roots.get(root)!.binding, offset };
     },
   });
   return { shader: { ...single, operands, scratch: [] }, stepsPerDispatch: single.stepsPerDispatch };
-}
-
-/** What a buffer is a part of, in the end, and its first element there. */
-function placeIn(buffer: Buffer): { readonly root: Buffer; readonly offset: number } {
-  let root = buffer;
-  let offset = 0;
-  for (; root.within !== undefined; root = root.within.buffer) offset += root.within.offset;
-  return { root, offset };
-}
-
-/** Whether nothing on the device writes it. */
-function isGiven({ role }: Buffer): boolean {
-  return role.kind === "constant" || role.kind === "input" || role.kind === "rows";
 }

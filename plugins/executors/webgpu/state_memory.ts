@@ -6,9 +6,10 @@
 import { DeviceError } from "../../../core/errors.ts";
 import type { StepVariable } from "../../../core/step.ts";
 import type { tf, Variable } from "../../../core/tf.ts";
+import { bytesOf, placeOf } from "../../compiler/ir/buffers.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
-import { bytesOf, rootOf } from "../../compiler/passes/allocate.ts";
+
 import type { TensorRecord } from "../../compiler/state/deferred_value.ts";
 import {
   type IncomingValue,
@@ -174,11 +175,9 @@ function packsOf(plan: Plan, variables: readonly StepVariable[]): readonly Pack[
   const byPath = new Map(variables.map(({ path, variable }) => [path, variable]));
   const members = new Map<Buffer, Pack["members"][number][]>();
   for (const [path, buffer] of plan.variables) {
-    const root = rootOf(buffer);
-    let elements = 0;
-    for (let part = buffer; part.within !== undefined; part = part.within.buffer) elements += part.within.offset;
+    const { root, offset } = placeOf(buffer);
     const variable = byPath.get(path)!;
-    members.set(root, [...members.get(root) ?? [], { variable, path, offset: elements * 4 }]);
+    members.set(root, [...members.get(root) ?? [], { variable, path, offset: offset * 4 }]);
   }
   return [...members].map(([root, members]) => ({
     root,

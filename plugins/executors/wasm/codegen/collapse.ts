@@ -5,6 +5,7 @@
  */
 import type { Expressions } from "../../../compiler/ir/expressions.ts";
 import { expressionsOf, parts, walk } from "../../../compiler/ir/shape.ts";
+import { mapKernel } from "../../../compiler/passes/map_kernel.ts";
 import type { Axis, Expression, Kernel } from "../../../compiler/ir/types.ts";
 
 /** The kernel with neighbouring loops made one wherever all of its places allow. */
@@ -21,7 +22,7 @@ export function collapseAxes(kernel: Kernel, ir: Expressions): Kernel {
         part.kind !== "axis" ? undefined : part.axis === outer ? ir.int(0) : part.axis === inner ? joined : undefined;
       axes = [...axes.slice(0, at), joined.axis, ...axes.slice(at + 2)];
       const done = new Map<Expression, Expression>();
-      current = list.with(mapExpressions(current, (x) => ir.rewrite(x, replace, done)), axes);
+      current = list.with(mapKernel(current, { expression: (x) => ir.rewrite(x, replace, done) }), axes);
     }
   }
   return current;
@@ -71,33 +72,4 @@ function areOne(kernel: Kernel, outer: Axis, inner: Axis): boolean {
     if (a !== b * inner.size) fine = false;
   });
   return fine;
-}
-
-/** The kernel with each of its expressions replaced. */
-export function mapExpressions(kernel: Kernel, map: (x: Expression) => Expression): Kernel {
-  switch (kernel.kind) {
-    case "nest":
-      return {
-        ...kernel,
-        reductions: kernel.reductions.map((reduction) => ({ ...reduction, value: map(reduction.value) })),
-        stores: kernel.stores.map((store) => ({ ...store, index: map(store.index), value: map(store.value) })),
-      };
-    case "contraction":
-      return {
-        ...kernel,
-        left: map(kernel.left),
-        right: map(kernel.right),
-        stores: kernel.stores.map((store) => ({ ...store, index: map(store.index), value: map(store.value) })),
-      };
-    case "scan":
-      return {
-        ...kernel,
-        value: map(kernel.value),
-        stores: kernel.stores.map((store) => ({ ...store, index: map(store.index), value: map(store.value) })),
-      };
-    case "scatter":
-      return { ...kernel, index: map(kernel.index), value: map(kernel.value) };
-    default:
-      return kernel satisfies never;
-  }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bytesOf, hasPartPerStep } from "../../../compiler/ir/buffers.ts";
 import type { Plan } from "../../../compiler/ir/plan.ts";
 import { reads, writes } from "../../../compiler/ir/shape.ts";
 import type { Buffer, Kernel } from "../../../compiler/ir/types.ts";
@@ -159,17 +160,8 @@ class ModuleGenerator {
 
   #address(buffer: Buffer, step: Code): Code {
     const address = int(this.#layout.address(buffer));
-    return isPerStep(buffer) ? i32.add(address, i32.mul(step, int(bytesOf(buffer)))) : address;
+    return hasPartPerStep(buffer) ? i32.add(address, i32.mul(step, int(bytesOf(buffer)))) : address;
   }
-}
-
-/** Whether there is one part of it for each step. */
-function isPerStep({ role: { kind } }: Buffer): boolean {
-  return kind === "rows" || kind === "sums" || kind === "output";
-}
-
-function bytesOf({ size, type }: Buffer): number {
-  return type === "u8" ? size : 4 * size;
 }
 
 /** Calls a kernel's function once, or several times where it is long. */

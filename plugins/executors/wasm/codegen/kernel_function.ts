@@ -7,7 +7,7 @@ import type { Expressions } from "../../../compiler/ir/expressions.ts";
 import { writes } from "../../../compiler/ir/shape.ts";
 import type { Buffer, Kernel } from "../../../compiler/ir/types.ts";
 import { scheduleContraction, writeContraction } from "./contraction.ts";
-import { asNest } from "./as_nest.ts";
+import { asNest } from "../../../compiler/passes/as_nest.ts";
 import { Elementary } from "./elementary.ts";
 import type { EncodedFunction } from "./encode.ts";
 import { Evaluator } from "./evaluate.ts";

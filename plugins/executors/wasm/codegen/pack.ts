@@ -5,7 +5,7 @@
  */
 import { axesOf, points } from "../../../compiler/ir/shape.ts";
 import type { Axis, Contraction, Expression, Nest } from "../../../compiler/ir/types.ts";
-import { mapExpressions } from "./collapse.ts";
+import { mapKernel } from "../../../compiler/passes/map_kernel.ts";
 import { axesIn, newLoop, type Rewriting, type Rewritten, substitute } from "./rewriting.ts";
 import { strideAlong } from "./strides.ts";
 
@@ -71,7 +71,7 @@ export function packFactor(kernel: Contraction, { ir, newScratch }: Rewriting): 
     reductions: [],
     stores: [{ buffer: packed, index: index(loops, copyPanel, copyLane), value: copied }],
   };
-  const replaced = mapExpressions(kernel, substitute(ir, new Map([[chosen, place]]))) as Contraction;
+  const replaced = mapKernel(kernel, { expression: substitute(ir, new Map([[chosen, place]])) });
   return {
     before: [copy],
     kernel: {

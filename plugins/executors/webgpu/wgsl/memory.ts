@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { hasPartPerStep } from "../../../compiler/ir/buffers.ts";
 import type { Buffer } from "../../../compiler/ir/types.ts";
-import { accessOf, hasPartPerStep, type Operand } from "./shader.ts";
+import { accessOf, type Operand } from "./shader.ts";
 
 /** Where a buffer's elements are. */
 export interface Place {

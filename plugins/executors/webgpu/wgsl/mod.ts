@@ -10,7 +10,7 @@ import { printScan } from "./scan.ts";
 import { printScatter } from "./scatter.ts";
 import type { ComputeShader, PrintContext } from "./shader.ts";
 
-export { type ComputeShader, type Operand, type PrintContext, STEP_BYTES } from "./shader.ts";
+export { accessOf, type ComputeShader, type Operand, type PrintContext, STEP_BYTES } from "./shader.ts";
 export { type Arenas, printSingleDispatch, type SingleDispatch } from "./single_dispatch.ts";
 export { type Tuning, TUNINGS } from "./tuning.ts";
 

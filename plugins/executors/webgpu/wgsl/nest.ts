@@ -4,8 +4,9 @@
  * @module
  */
 import type { Expressions } from "../../../compiler/ir/expressions.ts";
-import { axesOf, points, walk } from "../../../compiler/ir/shape.ts";
+import { axesOf, expressionsOf, points, walk } from "../../../compiler/ir/shape.ts";
 import type { Axis, Buffer, Expression, Nest, Reduction, Store } from "../../../compiler/ir/types.ts";
+import { mapKernel } from "../../../compiler/passes/map_kernel.ts";
 import { collapse, newAxis, substitution } from "./axes.ts";
 import { divisible, Emitter, loadsOf, vectorBuffers } from "./emitter.ts";
 import { OperandMemory } from "./memory.ts";
@@ -31,7 +32,7 @@ export function printNest(nest: Nest, context: PrintContext): readonly ComputeSh
 
 /** The same nest with as few axes as possible. */
 export function simplified(nest: Nest, pool: Expressions): Nest {
-  const roots = rootsOf(nest);
+  const roots = expressionsOf(nest);
   const outer = collapse(pool, nest.outer, roots);
   const inner = collapse(pool, nest.inner, roots.map(outer.substitute));
   const change = (x: Expression) => inner.substitute(outer.substitute(x));
@@ -39,16 +40,8 @@ export function simplified(nest: Nest, pool: Expressions): Nest {
 }
 
 /** A nest with other expressions. */
-export function changed(nest: Nest, change: (x: Expression) => Expression): Nest {
-  return {
-    ...nest,
-    reductions: nest.reductions.map((reduction) => ({ ...reduction, value: change(reduction.value) })),
-    stores: nest.stores.map(({ buffer, index, value }) => ({ buffer, index: change(index), value: change(value) })),
-  };
-}
-
-function rootsOf({ reductions, stores }: Nest): readonly Expression[] {
-  return [...reductions.map(({ value }) => value), ...stores.flatMap(({ index, value }) => [index, value])];
+export function changed(nest: Nest, expression: (x: Expression) => Expression): Nest {
+  return mapKernel(nest, { expression });
 }
 
 /** Which axis is computed four values at a time. */
@@ -69,7 +62,7 @@ function printWhole(nest: Nest, context: PrintContext, scratch: readonly Buffer[
   const { axis: thread, value: threadValue } = newAxis(pool, invocations);
   const place = pool.unflatten(invocations === 1 ? pool.int(0) : threadValue, wide.outer.map(({ size }) => size));
   const flat = changed(wide, substitution(pool, new Map(wide.outer.map((axis, i) => [axis, place[i]!]))));
-  const accesses = [...flat.stores, ...loadsOf(rootsOf(flat))];
+  const accesses = [...flat.stores, ...loadsOf(expressionsOf(flat))];
   const memory = new OperandMemory(lane ? vectorBuffers(pool, lane.axis, accesses) : new Set());
   const emitter = new Emitter(context, memory);
   emitter.defineAxis(thread, "thread");
@@ -96,7 +89,7 @@ function labelOf({ outer, inner, reductions }: Nest): string {
 /** Where the work of a point is computed for four points at once. */
 function chooseLanes(nest: Nest, { expressions: pool, tuning }: PrintContext): Lanes {
   const { outer, inner, reductions, stores } = nest;
-  const roots = rootsOf(nest);
+  const roots = expressionsOf(nest);
   const loads = loadsOf(roots);
   // What is loaded from where a result says differs between lanes in ways that loads of four cannot follow.
   let indirect = false;

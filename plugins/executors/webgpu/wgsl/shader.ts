@@ -59,11 +59,6 @@ export interface PrintContext {
   readonly tuning: Tuning;
 }
 
-/** Whether a buffer has one part for each step. */
-export function hasPartPerStep({ role }: Buffer): boolean {
-  return role.kind === "rows" || role.kind === "sums" || role.kind === "output";
-}
-
 /** How a buffer is bound: the same for all shaders, as one buffer must not be bound both ways in one dispatch. */
 export function accessOf({ role }: Buffer): "read" | "read_write" {
   return role.kind === "constant" || role.kind === "input" || role.kind === "rows" ? "read" : "read_write";

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { hasPartPerStep } from "../../../compiler/ir/buffers.ts";
 import type { Expressions } from "../../../compiler/ir/expressions.ts";
 import { points, reads, writes } from "../../../compiler/ir/shape.ts";
-import type { Axis, Buffer, Contraction, Expression, Kernel, Nest } from "../../../compiler/ir/types.ts";
+import type { Axis, Buffer, Expression, Kernel, Nest } from "../../../compiler/ir/types.ts";
+import { asNest } from "../../../compiler/passes/as_nest.ts";
 import { newAxis, substitution } from "./axes.ts";
 import { Emitter } from "./emitter.ts";
 import type { Memory, Place } from "./memory.ts";
@@ -13,7 +15,7 @@ import { groupOneText } from "./module.ts";
 import { changed, emitNest, simplified } from "./nest.ts";
 import { emitScan } from "./scan.ts";
 import { emitScatter } from "./scatter.ts";
-import { type ComputeShader, hasPartPerStep, type PrintContext } from "./shader.ts";
+import type { ComputeShader, PrintContext } from "./shader.ts";
 import { numberText } from "./operations.ts";
 import { startOf } from "./reduction.ts";
 
@@ -199,17 +201,6 @@ function emitNests(nest: Nest, emitter: Emitter, pool: Expressions, width: numbe
     iterations = emitNest({ ...changed(simple, change), outer: [] }, emitter, pool, false);
   });
   return rounds * (1 + iterations);
-}
-
-/** A product as a sum for each of its results. */
-function asNest({ batch, rows, columns, inner, left, right, result, stores }: Contraction, pool: Expressions): Nest {
-  return {
-    kind: "nest",
-    outer: [...batch, ...rows, ...columns],
-    inner,
-    reductions: [{ result, type: "f32", combine: "sum", value: pool.mul(left, right) }],
-    stores,
-  };
 }
 
 /** The body for each point of some axes, spread over the workgroup. */

@@ -1,12 +1,12 @@
 /**
- * Products whose factors lie in memory in no simple way, as the loops that they are.
+ * Products as the loops that they are, for where a tiled schedule does not fit.
  *
  * @module
  */
-import type { Expressions } from "../../../compiler/ir/expressions.ts";
-import type { Contraction, Nest } from "../../../compiler/ir/types.ts";
+import type { Expressions } from "../ir/expressions.ts";
+import type { Contraction, Nest } from "../ir/types.ts";
 
-/** A product as a nest with a sum. */
+/** A product as a nest with a sum for each of its results. */
 export function asNest(kernel: Contraction, expressions: Expressions): Nest {
   const { batch, rows, columns, inner, left, right, result, stores } = kernel;
   return {

@@ -1,0 +1,34 @@
+/**
+ * Where buffers lie within others, and how much memory they take.
+ *
+ * @module
+ */
+import type { Buffer } from "./types.ts";
+
+/** The buffer that a buffer is a part of in the end, and its first element there: itself and 0 where it is no part. */
+export function placeOf(buffer: Buffer): { readonly root: Buffer; readonly offset: number } {
+  let root = buffer;
+  let offset = 0;
+  for (; root.within !== undefined; root = root.within.buffer) offset += root.within.offset;
+  return { root, offset };
+}
+
+/** The buffer that a buffer is a part of in the end. */
+export function rootOf(buffer: Buffer): Buffer {
+  return placeOf(buffer).root;
+}
+
+/** Bytes that an element of a buffer takes. */
+export function elementBytes({ type }: Pick<Buffer, "type">): number {
+  return type === "u8" ? 1 : 4;
+}
+
+/** How many bytes a buffer takes: of `input`, one row; of what has a part for each step, one part. */
+export function bytesOf(buffer: Pick<Buffer, "type" | "size">): number {
+  return buffer.size * elementBytes(buffer);
+}
+
+/** Whether a buffer has one part for each step. */
+export function hasPartPerStep({ role }: Buffer): boolean {
+  return role.kind === "rows" || role.kind === "sums" || role.kind === "output";
+}
