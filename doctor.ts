@@ -6,7 +6,7 @@
 import { DeviceError, type DeviceProbe, type Registry } from "./core/mod.ts";
 import { builtins } from "./mod.ts";
 import { type WasmFeatures, wasmFeatures } from "./plugins/executors/wasm/features.ts";
-import { oneDevice } from "./strategies/mod.ts";
+import { chooseDevice } from "./strategies/choose_device.ts";
 
 export type { WasmFeatures };
 
@@ -25,9 +25,11 @@ export interface Diagnosis {
   readonly executors: readonly string[];
   /** What `"auto"` chooses, and why; the error, where that device does not work. */
   readonly choice: {
-    /** The device, as the strategy says it. */
+    /** The device's name. */
     readonly device: string;
-    /** The executor's name. */
+    /** What it is, or what is wrong with those before it. */
+    readonly why: string;
+    /** The name of the executor that runs steps on it. */
     readonly executor: string;
     /** Why the device cannot be used. */
     readonly problem?: string;
@@ -50,10 +52,11 @@ export async function diagnose(registry: Registry = builtins): Promise<Diagnosis
   for (const name of registry.devices.names()) {
     devices.push({ name, ...await registry.devices.create(name).probe() });
   }
-  const strategy = oneDevice();
+  const { device, why } = await chooseDevice(registry.devices);
+  const executor = registry.create("executors", "auto");
   let problem: string | undefined;
   try {
-    await strategy.open(registry.devices);
+    await device.open();
   } catch (error) {
     if (!(error instanceof DeviceError)) throw error;
     problem = error.message;
@@ -65,18 +68,28 @@ export async function diagnose(registry: Registry = builtins): Promise<Diagnosis
     wasm: wasmFeatures(),
     executors: registry.names("executors"),
     choice: {
-      device: strategy.choice ?? "none",
-      executor: registry.create("executors", "auto").name,
+      device: device.name,
+      why,
+      executor: (executor.on?.(device) ?? executor).name,
       ...(problem === undefined ? {} : { problem }),
     },
   };
 }
 
+/** What executors do, in a few words. */
+const EXECUTORS: Readonly<Record<string, (wasm: WasmFeatures) => string>> = {
+  wasm: ({ threads }) =>
+    `steps compiled to WebAssembly, on ${threads === 1 ? "one thread" : `up to ${threads} threads`}`,
+  webgpu: () => "steps compiled to compute shaders",
+  eager: () => "steps run by tfjs, one operation after the other",
+};
+
 /** A diagnosis as text. */
 export function formatDiagnosis({ runtime, devices, wasm, executors, choice }: Diagnosis): string {
-  const width = Math.max(...devices.map(({ name }) => name.length), "executors".length);
+  const width = Math.max(...devices.map(({ name }) => name.length), "executor".length);
   const line = (name: string, text: string): string => `  ${name.padEnd(width)}  ${text}`;
   const yesNo = (there: boolean): string => there ? "yes" : "no";
+  const does = EXECUTORS[choice.executor]?.(wasm);
   return [
     runtime,
     "",
@@ -88,10 +101,13 @@ export function formatDiagnosis({ runtime, devices, wasm, executors, choice }: D
     line("SIMD", `${yesNo(wasm.simd)}, relaxed: ${yesNo(wasm.relaxedSimd)}`),
     line("memory", wasm.sharedMemory ? "shared between threads" : "not shared between threads"),
     "",
-    "Chosen by default",
-    line("device", choice.device),
-    line("executor", choice.executor),
-    line("executors", `there are ${executors.join(", ")}`),
+    'Chosen by default ("auto")',
+    line("device", `${choice.device}: ${choice.why}`),
+    line("executor", `${choice.executor}${does === undefined ? "" : `: ${does}`}`),
+    "",
+    "To choose yourself",
+    line("device", "oneDevice({ device: NAME }).scope(() => new Net())"),
+    line("executor", `compile({ executor: NAME }), with one of ${executors.join(", ")}`),
     ...(choice.problem === undefined ? [] : ["", `The device does not work: ${choice.problem}`]),
   ].join("\n");
 }

@@ -15,6 +15,8 @@ export interface Executor {
   readonly name: string;
   /** Prepares a step. The strategy calls it once a run, after opening the device. */
   load(step: Step, options: LoadOptions): Promise<Program>;
+  /** For one that chooses: the executor that it stands for on a device. Strategies and the doctor say it to the user. */
+  on?(device: Device): Executor;
 }
 
 /** What an executor is told when it loads a step. */

@@ -16,7 +16,7 @@ import type { Tensor } from "./tf.ts";
 export interface Strategy extends AsyncDisposable {
   /** The name it is registered under. */
   readonly name: string;
-  /** What was chosen where the user left it open: the run prints it once. Known when open. @default nothing to say */
+  /** What was chosen where the user left it open: the run prints it once. Known when one is prepared. @default nothing to say */
   readonly choice?: string;
   /** How many replicas train together. */
   readonly replicas: number;

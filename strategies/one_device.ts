@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Device, DeviceCatalog } from "../core/device.ts";
+import type { Device } from "../core/device.ts";
 import { DeviceError } from "../core/errors.ts";
 import type { Program } from "../core/executor.ts";
 import { Collected } from "../core/run/collected.ts";
@@ -22,6 +22,7 @@ import {
 } from "../core/strategy.ts";
 import type { Feed } from "../core/batch.ts";
 import { WHOLE } from "../core/data/shard.ts";
+import { chooseDevice } from "./choose_device.ts";
 
 /** Options of `oneDevice`. */
 export interface OneDeviceOptions {
@@ -57,6 +58,7 @@ const SLOTS = 1024;
 export function oneDevice(options: OneDeviceOptions = {}): Strategy {
   const { device: choice = "auto" } = options;
   let device: Device | undefined;
+  let why: string | undefined;
   let said: string | undefined;
   const strategy: Strategy = {
     name: "oneDevice",
@@ -70,7 +72,7 @@ export function oneDevice(options: OneDeviceOptions = {}): Strategy {
       if (device === undefined) {
         if (typeof choice === "object") device = choice;
         else if (choice !== "auto") device = devices.create(choice);
-        else ({ device, why: said } = await chooseDevice(devices));
+        else ({ device, why } = await chooseDevice(devices));
       }
       await device.open();
       device.activate();
@@ -78,6 +80,8 @@ export function oneDevice(options: OneDeviceOptions = {}): Strategy {
     async prepare(plan) {
       if (device === undefined) throw new DeviceError("The strategy is not open: call open() before prepare().");
       const program = await plan.executor.load(plan.step, { device, slots: SLOTS });
+      const executor = plan.executor.on?.(device);
+      said = why && `Device "${device.name}"${executor ? `, executor "${executor.name}"` : ""}: ${why}.`;
       return new OneDeviceRun(plan, program, plan.data.open(WHOLE));
     },
     run: (body, ...args) => ({
@@ -89,20 +93,6 @@ export function oneDevice(options: OneDeviceOptions = {}): Strategy {
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   return strategy;
-}
-
-/** The first device that is there and is hardware; else the CPU. */
-async function chooseDevice(devices: DeviceCatalog): Promise<{ device: Device; why: string }> {
-  const passed: string[] = [];
-  for (const name of devices.names()) {
-    const device = devices.create(name);
-    const { available, software, description } = await device.probe();
-    if (available && !software) return { device, why: `Device "${name}": ${description}.` };
-    if (name !== "cpu") {
-      passed.push(`"${name}" ${available ? `is emulated (${description})` : `is not there: ${description}`}`);
-    }
-  }
-  return { device: devices.create("cpu"), why: `Device "cpu"; ${passed.join("; ")}.` };
 }
 
 class OneDeviceRun implements Run {

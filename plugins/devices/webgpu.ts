@@ -189,7 +189,8 @@ function isSoftware({ info }: GPUAdapter): boolean {
   return isFallbackAdapter === true || /llvmpipe|lavapipe|swiftshader/i.test(info.description);
 }
 
+/** Some drivers give their vendor as a number, which says nothing to who reads it. */
 function describe({ info }: GPUAdapter): string {
-  return [info.vendor, info.architecture, info.description].filter((part) => part !== "").join(" ") ||
+  return [info.vendor, info.architecture, info.description].filter((part) => !/^\d*$/.test(part)).join(" ") ||
     "unnamed adapter";
 }

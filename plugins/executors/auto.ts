@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Device } from "../../core/device.ts";
 import type { Executor } from "../../core/executor.ts";
 import { eager } from "./eager.ts";
 import { wasm } from "./wasm/mod.ts";
@@ -25,8 +26,6 @@ const COMPILED: Readonly<Record<string, () => Executor>> = { cpu: wasm, webgpu }
  * ```
  */
 export function auto(): Executor {
-  return {
-    name: "auto",
-    load: (step, options) => (COMPILED[options.device.name] ?? eager)().load(step, options),
-  };
+  const on = (device: Device): Executor => (COMPILED[device.name] ?? eager)();
+  return { name: "auto", load: (step, options) => on(options.device).load(step, options), on };
 }

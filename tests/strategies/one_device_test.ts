@@ -3,6 +3,7 @@ import { Model, tf } from "@stride/stride";
 import { DeviceError } from "@stride/stride/core";
 import { cpu, webgpu } from "@stride/stride/devices";
 import { oneDevice } from "@stride/stride/strategies";
+import { capture } from "../callbacks/capture.ts";
 import { strategyContract } from "../contracts/strategy_contract.ts";
 import { twoReplicas } from "../contracts/two_replicas.ts";
 import { webgpuTest } from "../webgpu.ts";
@@ -35,6 +36,24 @@ Deno.test('oneDevice() with device "auto" trains on what there is', async () => 
   const { history } = await model.fit(data, { verbose: 0 });
   assertEquals(history.loss!.length, 1);
   model.dispose();
+});
+
+Deno.test('fit() says once what device and executor "auto" are, and why', async () => {
+  const { logs } = await capture(async () => {
+    for (let i = 0; i < 2; i++) {
+      const model = oneDevice().scope(() => Model.from(linear()));
+      model.compile({ loss: "mse" });
+      await model.fit(data, { verbose: 2 });
+      model.dispose();
+    }
+  });
+  const { available, software, description } = await webgpu().probe();
+  const expected = available && !software
+    ? `Device "webgpu", executor "webgpu": ${description}.`
+    : `Device "cpu", executor "wasm": device "webgpu" is ${
+      available ? `emulated in software, by ${description}` : "not there, no WebGPU adapter"
+    }.`;
+  assertEquals(logs.filter((line) => line.startsWith("Device ")), [expected]);
 });
 
 webgpuTest("oneDevice() on webgpu gives the CPU's numbers", async () => {
