@@ -1,5 +1,8 @@
 /** Random layer models, losses and optimizers, for comparing executors with each other. */
-import { type HostArray, tf } from "@stride/stride";
+import { type HostArray, type Optimizer, tf } from "@stride/stride";
+import { adam, lamb, muon, rmsprop, sgd } from "@stride/stride/optimizers";
+import { initializer, type Size, type Stack, STACKS } from "./random_layers.ts";
+import { Choices } from "./random_numbers.ts";
 
 /** A model to fit, and what on. */
 export interface RandomCase {
@@ -8,113 +11,101 @@ export interface RandomCase {
   layers(): tf.LayersModel;
   readonly loss: string;
   readonly metric: string;
-  readonly optimizer: string;
+  /** A name, or an optimizer with options. */
+  optimizer(): string | Optimizer;
   readonly data: { readonly x: HostArray; readonly y: HostArray };
   readonly batchSize: number;
 }
 
-/** Mulberry32: numbers in [0, 1) that a seed decides. */
-export function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+// Lion is left out: it takes the sign of gradients, which is noise for a bias in front of a batch normalization.
+const OPTIMIZERS: Readonly<Record<string, () => string | Optimizer>> = {
+  ...Object.fromEntries(
+    ["sgd", "adam", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "adamw", "ftrl", "adafactor"].map((
+      name,
+    ) => [name, () => name]),
+  ),
+  "sgd with momentum": () => sgd({ learningRate: 0.05, momentum: 0.9, nesterov: true, clipnorm: 0.5 }),
+  "adam with clipping and averages": () => adam({ learningRate: 0.01, globalClipnorm: 1, useEma: true }),
+  "amsgrad in two parts": () => adam({ amsgrad: true, gradientAccumulationSteps: 2, clipvalue: 0.1 }),
+  "centered rmsprop": () => rmsprop({ centered: true, momentum: 0.5, weightDecay: 0.01 }),
+  lamb: () => lamb({ learningRate: 0.01 }),
+  muon: () => muon({ learningRate: 0.01 }),
+};
+
+/** A loss, the metric beside it, the last activation, and what targets are like. */
+interface Head {
+  readonly loss: string;
+  readonly metric: string;
+  readonly activation: "linear" | "softmax" | "sigmoid" | "softplus";
+  readonly target: "labels" | "oneHot" | "bits" | "numbers" | "signs";
+}
+
+const HEADS: readonly Head[] = [
+  ...["mse", "mae", "huber", "logCosh", "cosineSimilarity"].map((loss): Head => (
+    { loss, metric: "mae", activation: "linear", target: "numbers" }
+  )),
+  ...["msle", "mape", "poisson"].map((loss): Head => (
+    { loss, metric: "mse", activation: "softplus", target: "numbers" }
+  )),
+  ...["hinge", "squaredHinge"].map((loss): Head => (
+    { loss, metric: "mse", activation: "linear", target: "signs" }
+  )),
+  { loss: "sparseCategoricalCrossentropy", metric: "accuracy", activation: "softmax", target: "labels" },
+  { loss: "sparseCategoricalCrossentropy", metric: "accuracy", activation: "softmax", target: "labels" },
+  ...["categoricalCrossentropy", "kld", "categoricalHinge", "categoricalFocalCrossentropy"].map((loss): Head => (
+    { loss, metric: "accuracy", activation: "softmax", target: "oneHot" }
+  )),
+  { loss: "binaryCrossentropy", metric: "auc", activation: "sigmoid", target: "bits" },
+  { loss: "binaryFocalCrossentropy", metric: "accuracy", activation: "sigmoid", target: "bits" },
+  { loss: "dice", metric: "mae", activation: "sigmoid", target: "bits" },
+];
+
+/** The random case of a seed. */
+export function randomCase(seed: number, size: Size = "small"): RandomCase {
+  const choices = new Choices(seed);
+  const kind = choices.pick(Object.keys(STACKS) as (keyof typeof STACKS)[]);
+  const stack = STACKS[kind](choices, size);
+  const head = choices.pick(HEADS);
+  const optimizer = choices.pick(Object.keys(OPTIMIZERS));
+  const units = choices.int(2, 5);
+  const seeded = initializer(choices);
+  const makers = [
+    ...stack.makers,
+    () => tf.layers.dense({ units, activation: head.activation as "linear", kernelInitializer: seeded }),
+  ];
+  const rows = size === "small" ? choices.int(6, 14) : choices.int(30, 50);
+  return {
+    name: `${kind} ${seed}, ${size}, of ${head.loss} and ${optimizer}`,
+    layers: () =>
+      tf.sequential({
+        layers: makers.map((make, index) => make(index === 0 ? { inputShape: [...stack.inputShape] } : {})),
+      }),
+    loss: head.loss,
+    metric: head.metric,
+    optimizer: OPTIMIZERS[optimizer]!,
+    data: { x: inputs(choices, stack, rows), y: targets(choices, head, [rows, units]) },
+    batchSize: choices.int(Math.ceil(rows / 3), rows),
   };
 }
 
-const ACTIVATIONS = ["relu", "tanh", "sigmoid", "elu", "selu", "softplus", "linear", "softsign", "swish"] as const;
-// Lion is left out: it takes the sign of gradients, which is noise for a bias in front of a batch normalization.
-const OPTIMIZERS = ["sgd", "adam", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "adamw", "ftrl"];
-const LOSSES = ["mse", "mae", "huber", "logCosh"];
+function inputs(choices: Choices, { inputShape, vocabulary }: Stack, rows: number): HostArray {
+  const shape = [rows, ...inputShape];
+  const length = shape.reduce((product, each) => product * each, 1);
+  return vocabulary === undefined
+    ? { shape, dtype: "float32", values: choices.numbers(length, -1, 1) }
+    : { shape, dtype: "int32", values: Int32Array.from({ length }, () => choices.int(0, vocabulary - 1)) };
+}
 
-/** The random case of a seed. */
-export function randomCase(seed: number): RandomCase {
-  const random = generator(seed);
-  const int = (low: number, high: number) => low + Math.floor(random() * (high - low + 1));
-  const pick = <T>(list: readonly T[]): T => list[int(0, list.length - 1)]!;
-  const kind = pick(["dense", "image", "sequence"]);
-  const initializer = (): Parameters<typeof tf.layers.dense>[0]["kernelInitializer"] =>
-    tf.initializers.randomUniform({ minval: -0.4, maxval: 0.4, seed: int(1, 100_000) }) as never;
-  const classes = int(2, 5);
-  const rows = int(6, 14);
-  const inputShape = kind === "dense"
-    ? [int(1, 9)]
-    : kind === "image"
-    ? [int(6, 9), int(6, 9), int(1, 3)]
-    : [int(3, 6), int(2, 5)];
-  const makers: (() => tf.layers.Layer)[] = [];
-  const activation = () => pick(ACTIVATIONS);
-  const add = (make: (options: object) => tf.layers.Layer) => {
-    const options = makers.length === 0 ? { inputShape } : {};
-    makers.push(() => make(options));
+function targets(choices: Choices, { target }: Head, shape: readonly [number, number]): HostArray {
+  const [rows, units] = shape;
+  const labels = Int32Array.from({ length: rows }, () => choices.int(0, units - 1));
+  if (target === "labels") return { shape: [rows], dtype: "int32", values: labels };
+  const values = choices.numbers(rows * units, 0, 1);
+  const each: Readonly<Record<typeof target, (value: number, index: number) => number>> = {
+    numbers: (value) => value,
+    bits: Math.round,
+    signs: (value) => value < 0.5 ? -1 : 1,
+    oneHot: (_, index) => Number(labels[Math.floor(index / units)] === index % units),
   };
-  const body = int(1, 3);
-  for (let depth = 0; depth < body; depth++) {
-    const seeded = initializer();
-    const units = int(2, 9);
-    const name = activation();
-    if (kind === "dense") {
-      add((options) => tf.layers.dense({ units, activation: name as "relu", kernelInitializer: seeded, ...options }));
-      if (random() < 0.4) add((options) => tf.layers.batchNormalization(options));
-      if (random() < 0.3) add((options) => tf.layers.dropout({ rate: 0.3, ...options }));
-    } else if (kind === "image") {
-      const padding = pick(["same", "valid"] as const);
-      const strides = pick([1, 1, 2]);
-      add((options) =>
-        tf.layers.conv2d({
-          filters: units,
-          kernelSize: 3,
-          padding: depth === 0 ? padding : "same",
-          strides,
-          activation: name as "relu",
-          kernelInitializer: seeded,
-          ...options,
-        })
-      );
-      const pooling = pick([tf.layers.maxPooling2d, tf.layers.averagePooling2d]);
-      if (random() < 0.4) add((options) => pooling({ poolSize: 2, strides: 2, padding: "same", ...options }));
-      if (random() < 0.3) add((options) => tf.layers.batchNormalization(options));
-    } else {
-      const layer = pick(["lstm", "gru", "simpleRNN"] as const);
-      add((options) =>
-        tf.layers[layer](
-          {
-            units,
-            returnSequences: true,
-            kernelInitializer: seeded,
-            recurrentInitializer: seeded,
-            ...options,
-          } as never,
-        )
-      );
-      if (random() < 0.3) add((options) => tf.layers.layerNormalization(options));
-    }
-  }
-  if (kind !== "dense") makers.push(() => tf.layers.flatten());
-  const probabilities = random() < 0.5;
-  const last = initializer();
-  makers.push(() =>
-    tf.layers.dense({ units: classes, activation: probabilities ? "softmax" : "linear", kernelInitializer: last })
-  );
-  const layers = () => tf.sequential({ layers: makers.map((make) => make()) });
-  const size = inputShape.reduce((product, each) => product * each, 1);
-  const x = Float32Array.from({ length: rows * size }, () => random() * 2 - 1);
-  const target = Float32Array.from({ length: rows * classes }, () => random());
-  const labels = Int32Array.from({ length: rows }, () => int(0, classes - 1));
-  return {
-    name: `${kind} ${seed}`,
-    layers,
-    loss: probabilities ? "sparseCategoricalCrossentropy" : pick(LOSSES),
-    metric: probabilities ? "accuracy" : "mae",
-    optimizer: pick(OPTIMIZERS),
-    data: {
-      x: { shape: [rows, ...inputShape], dtype: "float32", values: x },
-      y: probabilities
-        ? { shape: [rows], dtype: "int32", values: labels }
-        : { shape: [rows, classes], dtype: "float32", values: target },
-    },
-    batchSize: int(3, rows),
-  };
+  return { shape, dtype: "float32", values: values.map(each[target]) };
 }

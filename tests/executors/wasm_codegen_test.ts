@@ -14,7 +14,7 @@ import type {
 } from "../../plugins/compiler/ir/types.ts";
 import { axesIn } from "../../plugins/compiler/lower/lowering.ts";
 import { generateModule, prepare } from "../../plugins/executors/wasm/codegen/mod.ts";
-import { generator } from "../compiler/random_models.ts";
+import { generator } from "../compiler/random_numbers.ts";
 import { planOf, prepareRun, runInterpreter, type RunOptions, runWasm } from "./wasm_codegen_run.ts";
 
 const scratch = (ir: Expressions, size: number, type: Buffer["type"] = "f32") =>
