@@ -16,6 +16,7 @@ export { eager } from "./eager.ts";
 export { trace, type TraceOptions } from "./trace.ts";
 export { wasm, type WasmFeatures, wasmFeatures, type WasmOptions } from "./wasm/mod.ts";
 export {
+  type AdapterKind,
   type QueueCounts,
   type RuntimeCounts,
   webgpu,

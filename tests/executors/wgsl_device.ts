@@ -11,6 +11,7 @@ import { elementBytes, placeOf, rootOf } from "../../plugins/compiler/ir/buffers
 import type { Axis, Buffer, Expression, Kernel } from "../../plugins/compiler/ir/types.ts";
 import {
   type ComputeShader,
+  type PrintContext,
   printKernel,
   printSingleDispatch,
   type SingleDispatch,
@@ -28,6 +29,7 @@ export interface Setting {
   readonly keys: Uint32Array;
   readonly steps: number;
   readonly tuning: Tuning;
+  readonly choices?: ReadonlyMap<string, string>;
 }
 
 /** A setting for one step, without a table. */
@@ -54,6 +56,11 @@ export function axisOf(pool: Expressions, size: number): readonly [readonly Axis
 export function axesOfSizes(pool: Expressions, sizes: readonly number[]): readonly [readonly Axis[], Expression[]] {
   const made = sizes.map((size) => axisOf(pool, size));
   return [made.flatMap(([axes]) => axes), made.map(([, value]) => value)];
+}
+
+/** What kernels of a setting are printed with. */
+export function contextOf({ pool: expressions, columns, streams, tuning, choices }: Setting): PrintContext {
+  return { expressions, columns, streams, tuning, choices };
 }
 
 let opened: Promise<GPUDevice> | undefined;
@@ -111,12 +118,13 @@ export function pipelineOf(device: GPUDevice, shader: ComputeShader): GPUCompute
 export async function runOnDevice(
   kernels: readonly Kernel[],
   arrays: ReadonlyMap<Buffer, NumberArray>,
-  { pool, columns, table, streams, keys, tuning }: Setting,
+  where: Setting,
   step = 0,
 ): Promise<readonly ComputeShader[]> {
+  const { table, keys } = where;
   const device = await gpu();
   device.pushErrorScope("validation");
-  const shaders = kernels.flatMap((kernel) => printKernel(kernel, { expressions: pool, columns, streams, tuning }));
+  const shaders = kernels.flatMap((kernel) => printKernel(kernel, contextOf(where)));
   const buffers = new Map<Buffer, GPUBuffer>();
   for (const [buffer, array] of arrays) buffers.set(buffer, upload(device, array));
   for (const { operands } of shaders) {

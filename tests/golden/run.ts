@@ -2,11 +2,13 @@
  * `deno task golden DIR [--executor NAME] [--device NAME]`: compares Stride with Keras's own numbers.
  *
  * DIR is laid out like `goldens/training` (one run a file) or `goldens/tables` (losses, metrics, callback traces). Prints
- * a line a case with its largest error, then `N passed, N failed`.
+ * a line a case with its largest error, then `N passed, N failed`. Executor `webgpu-staged` is `webgpu` with the kernels of a
+ * GPU: see `tests/executors/webgpu_staged.ts`.
  *
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { staged } from "../executors/webgpu_staged.ts";
 import { type CaseResult, failed } from "./compare.ts";
 import { lossTable } from "./loss_table.ts";
 import { metricTable } from "./metric_table.ts";
@@ -76,7 +78,8 @@ if (import.meta.main) {
     console.error("Usage: deno task golden DIR [--executor NAME] [--device NAME]");
     Deno.exit(2);
   }
-  const counts = await runFolder(String(folder), { executor: args.executor, device: args.device }, (result) => {
+  const executor = args.executor === "webgpu-staged" ? staged() : args.executor;
+  const counts = await runFolder(String(folder), { executor, device: args.device }, (result) => {
     const detail = result.ok ? result.note && ` (${result.note})` : `\n       ${result.message}`;
     console.log(
       `${result.ok ? "ok    " : "FAILED"} ${result.name}  max error ${result.maxError.toExponential(2)}${detail ?? ""}`,

@@ -4,7 +4,15 @@
  * @module
  */
 import { type FitOptions, Model, oneDevice, type Tensor, tf } from "./stride.ts";
-import type { Callback, CompileOptions, HostArray, LossSpec, MetricsSpec, Optimizer } from "@stride/stride/core";
+import type {
+  Callback,
+  CompileOptions,
+  Executor,
+  HostArray,
+  LossSpec,
+  MetricsSpec,
+  Optimizer,
+} from "@stride/stride/core";
 import { builtins } from "@stride/stride";
 import { buildModel, kerasWeights } from "./build_model.ts";
 import { type CaseResult, Comparison, tolerance } from "./compare.ts";
@@ -42,7 +50,7 @@ export interface TrainingCase {
 
 /** Where and how to run. */
 export interface RunWith {
-  readonly executor: string;
+  readonly executor: string | Executor;
   readonly device: string;
 }
 

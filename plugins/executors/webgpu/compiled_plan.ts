@@ -19,7 +19,7 @@ import type { Pipeline } from "./pipelines.ts";
 import type { Runtime } from "./runtime.ts";
 import { OTHER_BINDINGS, singleStep } from "./single_step.ts";
 import { layOut, mostSteps, type UploadLayout, writeUpload } from "./staged_upload.ts";
-import { type ComputeShader, type PrintContext, STEP_BYTES } from "./wgsl/mod.ts";
+import { type ComputeShader, type PrintContext, STEP_BYTES, type Tuning } from "./wgsl/mod.ts";
 
 /** Prints a kernel as shaders. */
 export type PrintKernel = (kernel: Kernel, context: PrintContext) => readonly ComputeShader[];
@@ -34,6 +34,8 @@ export interface CompileOptions {
   readonly program: object;
   /** How kernels become shaders. */
   readonly print: PrintKernel;
+  /** What suits the adapter. */
+  readonly tuning: Tuning;
   /** Makes the device tfjs's current one. */
   readonly activate: () => void;
 }
@@ -125,18 +127,18 @@ export class CompiledPlan {
    * @throws {DeviceError} If the driver refuses a shader, or there is not enough memory.
    */
   static async compile(plan: Plan, options: CompileOptions): Promise<CompiledPlan> {
-    const { runtime, print } = options;
+    const { runtime, print, tuning } = options;
     const { expressions, columns, streams } = plan;
-    const context = { expressions, columns, streams, tuning: runtime.tuning };
+    const context = { expressions, columns, streams, tuning };
     const { maxBufferSize, maxStorageBuffersPerShaderStage } = runtime.device.limits;
     const single = singleStep(plan, context, maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
     const printed = single ? [[single.shader]] : plan.kernels.map((kernel) => print(kernel, context));
     const shaders = printed.flat();
     for (const { label, loopIterations } of shaders) {
-      if (loopIterations > runtime.tuning.maxLoopIterations) {
+      if (loopIterations > tuning.maxLoopIterations) {
         throw new DeviceError(
           `Cannot run kernel "${label}" on this adapter: an invocation would loop ${loopIterations} times, and ` +
-            `${runtime.tuning.maxLoopIterations} are safe here. Use smaller batches, or executor "eager".`,
+            `${tuning.maxLoopIterations} are safe here. Use smaller batches, or executor "eager".`,
         );
       }
     }

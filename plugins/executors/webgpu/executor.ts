@@ -10,6 +10,7 @@ import { WebGpuProgram } from "./program.ts";
 import type { Compiler } from "./program_options.ts";
 import { type RuntimeCounts, runtimeOf } from "./runtime.ts";
 import { webGpuBackendOf } from "./tfjs_backend.ts";
+import type { AdapterKind } from "./wgsl/mod.ts";
 
 /** Options of `webgpu`. */
 export interface WebGpuExecutorOptions {
@@ -21,13 +22,19 @@ export interface WebGpuExecutorOptions {
    * @default 10
    */
   readonly snapshotSeconds?: number;
+  /**
+   * The kind of adapter that kernels are made for. Another kind adds numbers in another order: last bits differ.
+   *
+   * @default what the adapter says of itself
+   */
+  readonly kernelsFor?: AdapterKind;
   /** Receives each plan before it is compiled: `explain(plan)` prints it. @default nothing is done with plans */
   readonly onPlan?: (plan: Plan) => void;
 }
 
 /** An executor from a compiler. */
 export function webGpuExecutor(compiler: Compiler, options: WebGpuExecutorOptions = {}): Executor {
-  const { snapshotSeconds = 10 } = options;
+  const { snapshotSeconds = 10, kernelsFor } = options;
   return {
     name: "webgpu",
     // Async, so that a refusal rejects as every other error of an executor does.
@@ -39,6 +46,7 @@ export function webGpuExecutor(compiler: Compiler, options: WebGpuExecutorOption
         runtime,
         device,
         snapshotSeconds,
+        tuning: compiler.tuning ?? runtime.tuning(kernelsFor),
         ...(replica ? { replica } : {}),
       });
     },

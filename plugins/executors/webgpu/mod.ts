@@ -11,6 +11,7 @@ import { printKernel } from "./wgsl/mod.ts";
 export { webGpuCounts, type WebGpuExecutorOptions } from "./executor.ts";
 export type { QueueCounts } from "./counted_queue.ts";
 export type { RuntimeCounts } from "./runtime.ts";
+export type { AdapterKind } from "./wgsl/mod.ts";
 
 /**
  * Compiles steps to WebGPU compute shaders, many steps to a submission. Needs a WebGPU device.

@@ -172,12 +172,13 @@ export class WebGpuProgram implements Program {
   }
 
   #compile(plan: Plan): Promise<CompiledPlan> {
-    const { runtime, print, device } = this.#options;
+    const { runtime, print, tuning, device } = this.#options;
     return CompiledPlan.compile(plan, {
       step: this.#step,
       runtime,
       program: this,
       print,
+      tuning,
       activate: () => device.activate(),
     });
   }

@@ -8,11 +8,14 @@ import type { Device } from "../../../core/device.ts";
 import type { StepPlanner } from "../../compiler/compile.ts";
 import type { PrintKernel } from "./compiled_plan.ts";
 import type { Runtime } from "./runtime.ts";
+import type { Tuning } from "./wgsl/mod.ts";
 
 /** How steps become shaders. */
 export interface Compiler extends StepPlanner {
   /** Prints kernels. */
   readonly print: PrintKernel;
+  /** What kernels are printed for. @default what suits the adapter */
+  readonly tuning?: Tuning;
 }
 
 /** What a program runs with. */
@@ -21,6 +24,8 @@ export interface ProgramOptions extends Compiler {
   readonly runtime: Runtime;
   /** The same, as strategies know it. */
   readonly device: Device;
+  /** How kernels are printed there. */
+  readonly tuning: Tuning;
   /** How many seconds lie between snapshots of the variables, at least. */
   readonly snapshotSeconds: number;
   /** Which replica it is. @default the only one */

@@ -12,7 +12,7 @@ import { ReadBacks } from "./read_backs.ts";
 import { Residents } from "./residents.ts";
 import { StateMemory } from "./state_memory.ts";
 import { storageUsage, type WebGpuBackend } from "./tfjs_backend.ts";
-import { type Tuning, TUNINGS } from "./wgsl/mod.ts";
+import { type AdapterKind, type Tuning, tuningFor } from "./wgsl/mod.ts";
 
 /** What a device holds for programs, and what was done with its queue. */
 export interface RuntimeCounts extends QueueCounts {
@@ -55,8 +55,8 @@ export class Runtime {
   readonly state: StateMemory;
   /** Data sets. */
   readonly residents: Residents;
-  /** How kernels are printed here. */
-  readonly tuning: Tuning;
+  /** Whether the CPU emulates the device. */
+  readonly software: boolean;
   /** Tables, keys, row numbers and batches of the execution that is submitted next. */
   readonly upload: SharedBuffer;
   /** Sums, outputs and gradients of the execution that runs. */
@@ -73,15 +73,14 @@ export class Runtime {
   constructor(backend: tf.KernelBackend & WebGpuBackend) {
     this.backend = backend;
     this.device = backend.device;
-    const software = backend.loopLimit !== undefined;
+    this.software = backend.loopLimit !== undefined;
     this.queue = new CountedQueue(this.device.queue);
-    this.pacer = new Pacer(this.queue, software);
+    this.pacer = new Pacer(this.queue, this.software);
     backend.whenIdle = (start) => this.pacer.whenIdle(start);
     this.pipelines = new Pipelines(this.device);
     this.readBacks = new ReadBacks(this.device, this.queue, this.pacer);
     this.state = new StateMemory(backend, this.queue);
     this.residents = new Residents(this);
-    this.tuning = TUNINGS[software ? "software" : "discrete"];
     this.upload = new SharedBuffer(this.device, "the batches of an execution", storageUsage());
     this.results = new SharedBuffer(this.device, "the results of an execution", storageUsage());
     this.#numbers = new SharedBuffer(
@@ -89,6 +88,12 @@ export class Runtime {
       "step numbers",
       GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     );
+  }
+
+  /** How kernels are printed here. @param kind Takes the adapter for one of another kind. @default its own */
+  tuning(kind?: AdapterKind): Tuning {
+    const { software, device } = this;
+    return tuningFor({ software, info: device.adapterInfo, limits: device.limits }, kind);
   }
 
   /** Changes whenever memory that bindings refer to may be another one. */

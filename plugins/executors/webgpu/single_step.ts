@@ -22,21 +22,16 @@ export interface SingleStep {
 export const OTHER_BINDINGS = 3;
 
 /**
- * Up to so many operations and numbers moved in a step, one workgroup does it in one dispatch. A guess on the safe side:
- * a hand-written perceptron of ten million operations lost by three times, Dense(1) won by ten (bench/LOG.md).
- */
-const MOST_WORK = 250_000;
-
-/**
  * A plan as one dispatch; `undefined` where its work is large, or it uses more buffers than a shader may have.
  *
- * The choice depends on the plan alone: the order of sums is another one than in many dispatches.
+ * The choice depends on the plan and the tuning alone: the order of sums is another one than in many dispatches.
  *
  * @param maxOperands How many buffers a shader may use.
  */
 export function singleStep(plan: Plan, context: PrintContext, maxOperands: number): SingleStep | undefined {
   const { flops, bytesRead, bytesWritten } = measureKernels(plan.kernels);
-  if (flops + (bytesRead + bytesWritten) / 4 > MOST_WORK || plan.gradients !== undefined) return undefined;
+  const work = flops + (bytesRead + bytesWritten) / 4;
+  if (work > context.tuning.singleStepWork || plan.gradients !== undefined) return undefined;
   const roots = new Map<Buffer, { readonly binding: number; readonly access: "read" | "read_write" }>();
   for (const buffer of plan.kernels.flatMap((kernel) => [...reads(kernel), ...writes(kernel)])) {
     const { root } = placeOf(buffer);

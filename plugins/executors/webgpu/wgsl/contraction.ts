@@ -12,15 +12,26 @@ import { printNest } from "./nest.ts";
 import type { ComputeShader, PrintContext } from "./shader.ts";
 import { splitContraction } from "./split_contraction.ts";
 import { Tile } from "./tile.ts";
+import { type Alternative, printStaged, stagedAlternatives } from "./workgroup_contraction.ts";
 
 /** Prints a contraction: one shader, or partial sums and a reduction of them. */
 export function printContraction(contraction: Contraction, context: PrintContext): readonly ComputeShader[] {
-  return printSplit(contraction, context, false);
+  const simple = simplified(contraction, context.expressions);
+  return printStaged(simple, context) ?? printSplit(simple, context, false);
+}
+
+/** Ways to compute a contraction that give the same bits; none where there is only one. @param most How many at most. */
+export function contractionAlternatives(
+  contraction: Contraction,
+  context: PrintContext,
+  most: number,
+): readonly Alternative[] {
+  return stagedAlternatives(simplified(contraction, context.expressions), context, most);
 }
 
 /** @param partial Whether the sums are parts of others already: such are split only where they are too long for a loop. */
 function printSplit(contraction: Contraction, context: PrintContext, partial: boolean): readonly ComputeShader[] {
-  const simple = simplified(contraction, context.expressions);
+  const simple = partial ? simplified(contraction, context.expressions) : contraction;
   const tiles = chooseTiles(simple, context);
   const split = splitContraction(simple, partial ? Infinity : tiles.invocations, context);
   if (split === undefined) return [new TilePrinter(simple, tiles, context).print()];

@@ -39,19 +39,52 @@ export function groupOneText({ step, table, keys }: Emitter["uses"]): string {
 
 /** A shader whose invocations are numbered by `thread`. */
 export function assemble(body: Body): ComputeShader {
-  const { label, emitter, memory, invocations, workgroupSize, loopIterations, scratch = [] } = body;
-  const groups = Math.ceil(invocations / workgroupSize);
-  const x = Math.min(groups, MAX_WORKGROUPS);
-  const y = Math.ceil(groups / x);
-  const lines = [
+  const { invocations, workgroupSize } = body;
+  const [x, y] = workgroupsOf(Math.ceil(invocations / workgroupSize));
+  return shaderOf(body, [x, y], [
     `let thread = i32((group.x${y > 1 ? ` + group.y * ${x}u` : ""}) * ${workgroupSize}u + local);`,
     ...x * y * workgroupSize > invocations ? [`if (thread >= ${invocations}) { return; }`] : [],
-    ...emitter.uses.step ? ["let step = i32(info.step);"] : [],
-    ...emitter.lines,
-  ];
+  ]);
+}
+
+/** The body of a shader whose invocations work together in workgroups. */
+export interface GroupBody extends Omit<Body, "invocations"> {
+  /** Workgroups that have work: `block` counts from 0 to this number, exclusive. */
+  readonly groups: number;
+  /** Variables that a workgroup shares. */
+  readonly declarations: readonly string[];
+}
+
+/** A shader whose workgroups are numbered by `block`, and the invocations of each by `place`. */
+export function assembleGroups(body: GroupBody): ComputeShader {
+  const { groups } = body;
+  const [x, y] = workgroupsOf(groups);
+  return shaderOf(body, [x, y], [
+    `let block = i32(group.x${y > 1 ? ` + group.y * ${x}u` : ""});`,
+    "let place = i32(local);",
+    // All invocations of a workgroup return or none does: barriers that follow are met by all.
+    ...x * y > groups ? [`if (block >= ${groups}) { return; }`] : [],
+  ]);
+}
+
+/** So many workgroups or some more, within WebGPU's limits. */
+function workgroupsOf(groups: number): readonly [number, number] {
+  const x = Math.min(groups, MAX_WORKGROUPS);
+  return [x, Math.ceil(groups / x)];
+}
+
+function shaderOf(
+  { label, emitter, memory, workgroupSize, loopIterations, scratch = [], declarations = [] }:
+    & Omit<Body, "invocations">
+    & Partial<Pick<GroupBody, "declarations">>,
+  [x, y]: readonly [number, number],
+  start: readonly string[],
+): ComputeShader {
+  const lines = [...start, ...emitter.uses.step ? ["let step = i32(info.step);"] : [], ...emitter.lines];
   const code = [
     memory.text(),
     groupOneText(emitter.uses),
+    declarations.join("\n"),
     emitter.math.text(),
     `@compute @workgroup_size(${workgroupSize})`,
     "fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {",

@@ -57,6 +57,8 @@ export interface PrintContext {
   readonly streams: number;
   /** What suits the adapter. */
   readonly tuning: Tuning;
+  /** The names of the ways of computing that measuring found best, by the text of the one that sizes speak for. */
+  readonly choices?: ReadonlyMap<string, string>;
 }
 
 /** How a buffer is bound: the same for all shaders, as one buffer must not be bound both ways in one dispatch. */
