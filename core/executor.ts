@@ -17,6 +17,11 @@ export interface Executor {
   load(step: Step, options: LoadOptions): Promise<Program>;
   /** For one that chooses: the executor that it stands for on a device. Strategies and the doctor say it to the user. */
   on?(device: Device): Executor;
+  /**
+   * Runs the pass in which a model is built, on the current device: only its shapes matter, the variables that it creates,
+   * and what it reads. Called before `load`, synchronously. @default it runs as it is
+   */
+  sketch?<T>(pass: () => T): T;
 }
 
 /** What an executor is told when it loads a step. */

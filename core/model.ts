@@ -540,14 +540,17 @@ export class Model {
     return this.#requireBuilt().filter(({ trainable }) => trainable);
   }
 
+  #executor(): Executor {
+    return this.#compiled?.executor ?? (this.#predictExecutor ??= this.#registry.create("executors", "auto"));
+  }
+
   #trainee(): Trainee {
     const strategy = this.#strategy ?? (this.#ownStrategy ??= this.#registry.create("strategies", "oneDevice"));
     return {
       strategy,
       registry: this.#registry,
       stepsPerExecution: this.#compiled?.stepsPerExecution ?? 1,
-      executor: this.#compiled?.executor ??
-        (this.#predictExecutor ??= this.#registry.create("executors", "auto")),
+      executor: this.#executor(),
       key: this.#key ??= newRandomKey(),
       prepare: async (data: Dataset, kind: StepKind) => {
         await strategy.open(this.#registry.devices);
@@ -589,8 +592,10 @@ export class Model {
     const batch = await firstBatch(data, kind);
     if (this.#variables !== undefined) return;
     const { x, y, sampleWeight } = batchToTensors(batch);
+    const executor = this.#executor();
     try {
-      this.build(x);
+      if (executor.sketch === undefined) this.build(x);
+      else executor.sketch(() => this.build(x));
     } finally {
       for (const part of [x, y, sampleWeight]) if (part !== undefined) mapNested(part, (tensor) => tensor.dispose());
     }

@@ -5,6 +5,7 @@
  */
 import type { Device } from "../../core/device.ts";
 import type { Executor } from "../../core/executor.ts";
+import { deferring } from "../compiler/deferring.ts";
 import { eager } from "./eager.ts";
 import { wasm } from "./wasm/mod.ts";
 import { webgpu } from "./webgpu/mod.ts";
@@ -27,5 +28,5 @@ const COMPILED: Readonly<Record<string, () => Executor>> = { cpu: wasm, webgpu }
  */
 export function auto(): Executor {
   const on = (device: Device): Executor => (COMPILED[device.name] ?? eager)();
-  return { name: "auto", load: (step, options) => on(options.device).load(step, options), on };
+  return { name: "auto", load: (step, options) => on(options.device).load(step, options), on, sketch: deferring };
 }

@@ -5,6 +5,7 @@
  */
 import { DeviceError } from "../../../core/errors.ts";
 import type { Executor } from "../../../core/executor.ts";
+import { deferring } from "../../compiler/deferring.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import { wasmFeatures } from "./features.ts";
 import { type Compiler, WasmProgram } from "./program.ts";
@@ -45,6 +46,7 @@ export function wasmExecutor(compiler: Compiler, options: WasmOptions = {}): Exe
   }
   return {
     name: "wasm",
+    sketch: deferring,
     load: (step, { device, replica }) => {
       if (device.backend !== "cpu") {
         return Promise.reject(

@@ -5,6 +5,7 @@
  */
 import type { Device } from "../../../core/device.ts";
 import type { Executor } from "../../../core/executor.ts";
+import { deferring } from "../../compiler/deferring.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import { WebGpuProgram } from "./program.ts";
 import type { Compiler } from "./program_options.ts";
@@ -37,6 +38,7 @@ export function webGpuExecutor(compiler: Compiler, options: WebGpuExecutorOption
   const { snapshotSeconds = 10, kernelsFor } = options;
   return {
     name: "webgpu",
+    sketch: deferring,
     // Async, so that a refusal rejects as every other error of an executor does.
     // deno-lint-ignore require-await
     async load(step, { device, replica }) {
