@@ -496,6 +496,7 @@ export class Model {
     this.#activity.check("dispose");
     this.#activity.end();
     this.#onBatch.clear();
+    this.#steps.clear();
     this.#releaseOptimizers([]);
     for (const { variable } of this.#variables ?? this.#parts.variables()) {
       if (!variable.isDisposed) variable.dispose();

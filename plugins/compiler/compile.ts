@@ -70,28 +70,3 @@ export function planPhase(step: Step, phase: number, signature: BatchSignature, 
 export function optimizePlan(plan: Plan, options: Pick<PlanOptions, "maxOperands"> = {}): Plan {
   return splitAxes(mergePlan(elideCopies(mergePlan(splitAxes(plan), options)), options));
 }
-
-/** What plans steps for an executor: `planStep` and `planPhase`, or what changes their plans. */
-export interface StepPlanner {
-  /** Plans whole steps. */
-  readonly plan: typeof planStep;
-  /** Plans the halves of a phase. */
-  readonly planPhase: typeof planPhase;
-}
-
-/** A planner that shows every plan that it makes. */
-export function reporting(planner: StepPlanner, onPlan: (plan: Plan) => void = () => {}): StepPlanner {
-  return {
-    plan: (...given) => {
-      const plan = planner.plan(...given);
-      onPlan(plan);
-      return plan;
-    },
-    planPhase: (...given) => {
-      const halves = planner.planPhase(...given);
-      onPlan(halves.compute);
-      if (halves.apply !== undefined) onPlan(halves.apply);
-      return halves;
-    },
-  };
-}

@@ -5,7 +5,8 @@
  * @module
  */
 import type { Executor } from "../../../core/executor.ts";
-import { planPhase, planStep, reporting } from "../../compiler/compile.ts";
+import { planPhase, planStep } from "../../compiler/compile.ts";
+import { keeping, reporting } from "../../compiler/planner.ts";
 import { generateModule, prepare } from "./codegen/mod.ts";
 import { wasmExecutor, type WasmOptions } from "./executor.ts";
 import type { Compiler } from "./program.ts";
@@ -14,11 +15,13 @@ export type { WasmOptions } from "./executor.ts";
 export { type WasmFeatures, wasmFeatures } from "./features.ts";
 
 const compiler: Compiler = {
-  plan: (...given) => prepare(planStep(...given)),
-  planPhase: (...given) => {
-    const { compute, apply } = planPhase(...given);
-    return { compute: prepare(compute), ...(apply && { apply: prepare(apply) }) };
-  },
+  ...keeping({
+    plan: (...given) => prepare(planStep(...given)),
+    planPhase: (...given) => {
+      const { compute, apply } = planPhase(...given);
+      return { compute: prepare(compute), ...(apply && { apply: prepare(apply) }) };
+    },
+  }),
   generate: generateModule,
 };
 

@@ -8,7 +8,7 @@ import type { Exchange, Program, ProgramRun } from "../../../core/executor.ts";
 import type { Nested } from "../../../core/nested.ts";
 import { pending } from "../../../core/pending.ts";
 import type { Step, StepTable } from "../../../core/step.ts";
-import type { StepPlanner } from "../../compiler/compile.ts";
+import type { StepPlanner } from "../../compiler/planner.ts";
 import { PhaseHalves } from "./halves.ts";
 import type { GenerateModule } from "./layout.ts";
 import type { WasmRuntime } from "./runtime.ts";

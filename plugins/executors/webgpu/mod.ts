@@ -4,7 +4,8 @@
  * @module
  */
 import type { Executor } from "../../../core/executor.ts";
-import { planPhase, planStep, reporting } from "../../compiler/compile.ts";
+import { planPhase, planStep } from "../../compiler/compile.ts";
+import { keeping, reporting } from "../../compiler/planner.ts";
 import { webGpuExecutor, type WebGpuExecutorOptions } from "./executor.ts";
 import { printKernel } from "./wgsl/mod.ts";
 
@@ -12,6 +13,8 @@ export { webGpuCounts, type WebGpuExecutorOptions } from "./executor.ts";
 export type { QueueCounts } from "./counted_queue.ts";
 export type { RuntimeCounts } from "./runtime.ts";
 export type { AdapterKind } from "./wgsl/mod.ts";
+
+const kept = keeping({ plan: planStep, planPhase });
 
 /**
  * Compiles steps to WebGPU compute shaders, many steps to a submission. Needs a WebGPU device.
@@ -39,6 +42,6 @@ export type { AdapterKind } from "./wgsl/mod.ts";
  * @throws {TraceError} From fit, evaluate and predict, if a step does what cannot be compiled.
  */
 export function webgpu(options: WebGpuExecutorOptions = {}): Executor {
-  const planner = reporting({ plan: planStep, planPhase }, options.onPlan);
+  const planner = reporting(kept, options.onPlan);
   return webGpuExecutor({ ...planner, print: printKernel }, options);
 }

@@ -5,7 +5,7 @@
  */
 import type { Shard } from "../../../core/batch.ts";
 import type { Device } from "../../../core/device.ts";
-import type { StepPlanner } from "../../compiler/compile.ts";
+import type { StepPlanner } from "../../compiler/planner.ts";
 import type { PrintKernel } from "./compiled_plan.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Tuning } from "./wgsl/mod.ts";
