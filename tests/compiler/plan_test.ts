@@ -33,6 +33,38 @@ const perceptron: RandomCase = {
   batchSize: 4,
 };
 
+Deno.test("planStep() keeps the loops of a reduction apart from those of what it reads, cut otherwise", async () => {
+  // The repetition of rows has loops of its own inside those of the largest element's channel.
+  const images: RandomCase = {
+    ...perceptron,
+    layers: () =>
+      tf.sequential({
+        layers: [
+          tf.layers.conv2d({
+            filters: 6,
+            kernelSize: 1,
+            activation: "elu",
+            inputShape: [9, 8, 2],
+            kernelInitializer: tf.initializers.glorotUniform({ seed: 1 }),
+          }),
+          tf.layers.upSampling2d({ size: [2, 1] }),
+          tf.layers.globalMaxPooling2d({}),
+          tf.layers.dense({ units: 1, kernelInitializer: tf.initializers.glorotUniform({ seed: 2 }) }),
+        ],
+      }),
+    data: {
+      ...perceptron.data,
+      x: { shape: [9, 9, 8, 2], dtype: "float32", values: new Choices(3).numbers(9 * 144, -1, 1) },
+    },
+  };
+  const [reference, eagerly, planned] = [
+    await fitted(images, { executor: interpreted("float64") }),
+    await fitted(images, { executor: eager() }),
+    await fitted(images, { executor: interpreted("float32") }),
+  ];
+  assertAsPrecise(planned, eagerly, reference);
+});
+
 Deno.test("planStep() merges a perceptron's step into a handful of kernels that update weights in place", async () => {
   const plans: Plan[] = [];
   await fitted(perceptron, { executor: interpreted("float32", (plan) => plans.push(plan)) });

@@ -40,7 +40,7 @@ export function mergeKernels(first: Kernel, second: Kernel, options: MergeOption
   if (stores === undefined) return undefined;
   const merged = first.kind === "nest"
     ? mergeNests(first, moved, stores)
-    : moved.reductions.length === 0 && sameAxes([...moved.outer, ...moved.inner], loopsOf(first))
+    : runsAlike(moved, { outer: loopsOf(first), inner: [] })
     ? { ...first, stores }
     : undefined;
   if (merged === undefined || !isSafe(merged)) return undefined;
@@ -160,9 +160,7 @@ function mergeNests(first: Nest, second: Moved, stores: readonly Store[]): Nest 
   const all = [...first.outer, ...first.inner];
   const others = [...second.outer, ...second.inner];
   const build = (outer: readonly Axis[], inner: readonly Axis[]): Nest | undefined => {
-    const whole = [...outer, ...inner];
-    const fits = (axes: readonly Axis[]) => sameAxes(axes, outer) || sameAxes(axes, whole);
-    if (!fits(all) || !fits(others)) return undefined;
+    if (!runsAlike(first, { outer, inner }) || !runsAlike(second, { outer, inner })) return undefined;
     const nest: Nest = { kind: "nest", outer, inner, reductions, stores };
     return isWorth(nest, Math.max(points(first.outer), points(second.outer))) ? nest : undefined;
   };
@@ -176,6 +174,18 @@ function mergeNests(first: Nest, second: Moved, stores: readonly Store[]): Nest 
   if (sameAxes(all, others)) return build(first.outer, []);
   // A row's value first, then the elements of the row.
   return build(all, others.filter((axis) => !all.includes(axis)));
+}
+
+/** Whether stores and reductions of a nest run over the same points where its loops are cut into outer and inner ones anew. */
+function runsAlike(nest: Moved, cut: Pick<Nest, "outer" | "inner">): boolean {
+  if (nest.reductions.length > 0 && !(sameAxes(nest.outer, cut.outer) && sameAxes(nest.inner, cut.inner))) return false;
+  return nest.stores.every(({ index }) => sameAxes(loopsOfStore(index, nest), loopsOfStore(index, cut)));
+}
+
+/** The loops that a store is done in: the inner ones too where its index has one of them. */
+function loopsOfStore(index: Expression, { outer, inner }: Pick<Nest, "outer" | "inner">): readonly Axis[] {
+  const axes = axesOf(index);
+  return inner.some((axis) => axes.has(axis)) ? [...outer, ...inner] : outer;
 }
 
 /** Whether giving up parallel points pays: memory is walked in order and enough of them are left, or there are few anyway. */
