@@ -19,6 +19,7 @@ export {
   type AdapterKind,
   type QueueCounts,
   type RuntimeCounts,
+  type TunerOptions,
   webgpu,
   webGpuCounts,
   type WebGpuExecutorOptions,

@@ -19,6 +19,7 @@ import type { Pipeline } from "./pipelines.ts";
 import type { Runtime } from "./runtime.ts";
 import { OTHER_BINDINGS, singleStep } from "./single_step.ts";
 import { layOut, mostSteps, type UploadLayout, writeUpload } from "./staged_upload.ts";
+import type { Tuner } from "./tuner.ts";
 import { type ComputeShader, type PrintContext, STEP_BYTES, type Tuning } from "./wgsl/mod.ts";
 
 /** Prints a kernel as shaders. */
@@ -36,6 +37,8 @@ export interface CompileOptions {
   readonly print: PrintKernel;
   /** What suits the adapter. */
   readonly tuning: Tuning;
+  /** Measures kernels. @default none is measured */
+  readonly tuner?: Tuner;
   /** Makes the device tfjs's current one. */
   readonly activate: () => void;
 }
@@ -127,11 +130,13 @@ export class CompiledPlan {
    * @throws {DeviceError} If the driver refuses a shader, or there is not enough memory.
    */
   static async compile(plan: Plan, options: CompileOptions): Promise<CompiledPlan> {
-    const { runtime, print, tuning } = options;
+    const { runtime, print, tuning, tuner } = options;
     const { expressions, columns, streams } = plan;
-    const context = { expressions, columns, streams, tuning };
+    const common = { expressions, columns, streams, tuning };
     const { maxBufferSize, maxStorageBuffersPerShaderStage } = runtime.device.limits;
-    const single = singleStep(plan, context, maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
+    const single = singleStep(plan, common, maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
+    const choices = single ? undefined : await tuner?.choose(plan.kernels, common);
+    const context = { ...common, choices };
     const printed = single ? [[single.shader]] : plan.kernels.map((kernel) => print(kernel, context));
     const shaders = printed.flat();
     for (const { label, loopIterations } of shaders) {

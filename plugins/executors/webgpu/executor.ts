@@ -11,6 +11,7 @@ import { WebGpuProgram } from "./program.ts";
 import type { Compiler } from "./program_options.ts";
 import { type RuntimeCounts, runtimeOf } from "./runtime.ts";
 import { webGpuBackendOf } from "./tfjs_backend.ts";
+import { Tuner, type TunerOptions } from "./tuner.ts";
 import type { AdapterKind } from "./wgsl/mod.ts";
 
 /** Options of `webgpu`. */
@@ -29,13 +30,20 @@ export interface WebGpuExecutorOptions {
    * @default what the adapter says of itself
    */
   readonly kernelsFor?: AdapterKind;
+  /**
+   * Measures kernels that have much to do when a step is compiled, and takes the fastest of several ways to compute the same
+   * bits. What was measured once is not measured again. `{}` turns it on: the first step then takes up to a second longer.
+   *
+   * @default sizes decide
+   */
+  readonly tuner?: TunerOptions;
   /** Receives each plan before it is compiled: `explain(plan)` prints it. @default nothing is done with plans */
   readonly onPlan?: (plan: Plan) => void;
 }
 
 /** An executor from a compiler. */
 export function webGpuExecutor(compiler: Compiler, options: WebGpuExecutorOptions = {}): Executor {
-  const { snapshotSeconds = 10, kernelsFor } = options;
+  const { snapshotSeconds = 10, kernelsFor, tuner } = options;
   return {
     name: "webgpu",
     sketch: deferring,
@@ -48,6 +56,7 @@ export function webGpuExecutor(compiler: Compiler, options: WebGpuExecutorOption
         runtime,
         device,
         snapshotSeconds,
+        ...(tuner ? { tuner: new Tuner(runtime, tuner) } : {}),
         tuning: compiler.tuning ?? runtime.tuning(kernelsFor),
         ...(replica ? { replica } : {}),
       });

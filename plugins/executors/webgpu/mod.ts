@@ -12,6 +12,7 @@ import { printKernel } from "./wgsl/mod.ts";
 export { webGpuCounts, type WebGpuExecutorOptions } from "./executor.ts";
 export type { QueueCounts } from "./counted_queue.ts";
 export type { RuntimeCounts } from "./runtime.ts";
+export type { TunerOptions } from "./tuner.ts";
 export type { AdapterKind } from "./wgsl/mod.ts";
 
 const kept = keeping({ plan: planStep, planPhase });

@@ -172,13 +172,14 @@ export class WebGpuProgram implements Program {
   }
 
   #compile(plan: Plan): Promise<CompiledPlan> {
-    const { runtime, print, tuning, device } = this.#options;
+    const { runtime, print, tuning, tuner, device } = this.#options;
     return CompiledPlan.compile(plan, {
       step: this.#step,
       runtime,
       program: this,
       print,
       tuning,
+      tuner,
       activate: () => device.activate(),
     });
   }

@@ -8,6 +8,7 @@ import type { Device } from "../../../core/device.ts";
 import type { StepPlanner } from "../../compiler/planner.ts";
 import type { PrintKernel } from "./compiled_plan.ts";
 import type { Runtime } from "./runtime.ts";
+import type { Tuner } from "./tuner.ts";
 import type { Tuning } from "./wgsl/mod.ts";
 
 /** How steps become shaders. */
@@ -26,6 +27,8 @@ export interface ProgramOptions extends Compiler {
   readonly device: Device;
   /** How kernels are printed there. */
   readonly tuning: Tuning;
+  /** Measures kernels. @default none is measured */
+  readonly tuner?: Tuner;
   /** How many seconds lie between snapshots of the variables, at least. */
   readonly snapshotSeconds: number;
   /** Which replica it is. @default the only one */

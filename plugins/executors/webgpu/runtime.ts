@@ -55,6 +55,8 @@ export class Runtime {
   readonly state: StateMemory;
   /** Data sets. */
   readonly residents: Residents;
+  /** What measuring found best, for programs to come: see `tuner.ts`. */
+  readonly choices: Map<string, string> = new Map();
   /** Whether the CPU emulates the device. */
   readonly software: boolean;
   /** Tables, keys, row numbers and batches of the execution that is submitted next. */
