@@ -3,7 +3,8 @@
  *
  * Deno waits for the device inside of calls: `mapAsync` and `onSubmittedWorkDone` until everything submitted has run, and
  * on software adapters `submit` too. So the pacer learns how long steps take, sleeps that long on a timer, and makes such
- * a call shortly before it would return at once: what is left of it tells how long the steps really took.
+ * a call shortly before it would return at once: what is left of it tells how long the steps really took. Should calls
+ * return at once and their promises tell, as in browsers, it notices, and waits for these.
  *
  * @module
  */
@@ -23,8 +24,8 @@ const WAITED_MS = 0.5;
 const GROWTH = 8;
 /** No sleep is longer, whatever a stalled machine made of a measurement, in ms. */
 const MOST_SLEEP_MS = 500;
-/** How many answers may be awaited at a time, should a later Deno not wait inside of calls. */
-const MOST_ANSWERS = 4;
+/** An answer that took longer than this to arrive, in ms, has waited for the device: Deno looks for answers every 10 ms. */
+const ANSWER_MS = 15;
 
 /** How long the steps of one program take. */
 export class Timing {
@@ -69,7 +70,8 @@ export class Pacer {
   /** When the device began with them. */
   #began = 0;
   #turned: number;
-  #answers: Promise<unknown>[] = [];
+  /** Whether calls for an answer return at once, and the answer waits: not in Deno 2.9. `undefined`: not known yet. */
+  #answersLater: boolean | undefined;
 
   /**
    * Nothing is on its way.
@@ -147,13 +149,27 @@ export class Pacer {
       const sleep = known ? left * 0.92 - 1 : left - SUBMISSION_MS / 2;
       if (sleep > 1) await this.#sleep(Math.min(sleep, MOST_SLEEP_MS));
       const before = this.#clock.now();
-      const answer = this.#queue.done();
-      const waited = this.#clock.now() - before;
-      this.#finished(waited > WAITED_MS ? "now" : sleep > 1 ? "asleep" : "before");
-      this.#answers.push(answer.catch(() => {}));
-      if (this.#answers.length > MOST_ANSWERS) await this.#answers.shift();
+      const answer = this.#queue.done().catch(() => {});
+      let end = this.#clock.now();
+      if (end - before > WAITED_MS) this.#answersLater = false;
+      // Either all had run by now, or the call does not wait: then the answer must be waited for.
+      else if (this.#answersLater ?? (!known || left > WAITED_MS)) {
+        await answer;
+        const answered = this.#clock.now();
+        this.#answersLater ??= await this.#learnsLater(answered - before);
+        if (this.#answersLater) end = answered;
+      }
+      this.#finished(end - before > WAITED_MS ? "now" : sleep > 1 ? "asleep" : "before", end);
     }
     await this.breathe();
+  }
+
+  /** Whether answers tell when work has ended; `undefined` if that is not clear. @param waited How long the last took, in ms. */
+  async #learnsLater(waited: number): Promise<true | undefined> {
+    if (waited > ANSWER_MS) return true;
+    const idle = this.#clock.now();
+    await this.#queue.done().catch(() => {});
+    return this.#clock.now() - idle < ANSWER_MS / 3 ? true : undefined;
   }
 
   /** How many ms what was submitted should still take. */
@@ -166,9 +182,14 @@ export class Pacer {
     return this.#flights.reduce((sum, { timing, steps }) => sum + steps * (timing.perStep ?? 0), 0);
   }
 
-  /** Everything has run. @param when Only just, some time before, or while the pacer slept as long as it had expected. */
-  #finished(when: "now" | "before" | "asleep"): void {
-    const elapsed = this.#clock.now() - this.#began;
+  /**
+   * Everything has run.
+   *
+   * @param when Only just, some time before, or while the pacer slept as long as it had expected.
+   * @param end When it was known. @default now
+   */
+  #finished(when: "now" | "before" | "asleep", end = this.#clock.now()): void {
+    const elapsed = end - this.#began;
     const expected = this.#expected();
     const flown = new Map<Timing, number>();
     for (const { timing, steps, cold } of this.#flights) {
