@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { addTerms, constantOf, scaleTerms, type Terms, termsOf } from "./affine_terms.ts";
 import { foldBinary, foldUnary } from "./fold.ts";
+import { ExpressionPool } from "./pool.ts";
 import type {
   AffineExpression,
   Axis,
@@ -14,9 +16,6 @@ import type {
   ScalarType,
   UnaryOperation,
 } from "./types.ts";
-
-/** An expression before it has an id. */
-type Draft = Expression extends infer E ? E extends Expression ? Omit<E, "id"> : never : never;
 
 const COMPARISONS: ReadonlySet<BinaryOperation> = new Set(["eq", "ne", "lt", "le", "gt", "ge"]);
 const COMMUTATIVE: ReadonlySet<BinaryOperation> = new Set(["add", "mul", "eq", "ne", "and", "or", "xor"]);
@@ -30,10 +29,9 @@ export type Bounds = readonly [number, number];
  * float32 arithmetic is never reordered, and nothing is dropped that NaN or infinity would change: `x * 0` and `x - x` stay.
  */
 export class Expressions {
-  readonly #known = new Map<string, Expression>();
+  readonly #pool = new ExpressionPool();
   readonly #bounds = new Map<Expression, Bounds | null>();
   readonly #axes = new Map<Axis, Expression>();
-  #ids = 0;
   #axisIds = 0;
   #bufferIds = 0;
   #results = 0;
@@ -47,7 +45,7 @@ export class Expressions {
   axisExpression(axis: Axis): Expression {
     let known = this.#axes.get(axis);
     if (known === undefined) {
-      known = this.#intern({ kind: "axis", type: "i32", axis });
+      known = this.#pool.intern({ kind: "axis", type: "i32", axis });
       this.#axes.set(axis, known);
     }
     return known;
@@ -66,7 +64,7 @@ export class Expressions {
   /** A known number, rounded to its type. */
   number(value: number, type: ScalarType): Expression {
     const rounded = type === "f32" ? Math.fround(value) : type === "i32" ? value | 0 : value ? 1 : 0;
-    return this.#intern({ kind: "number", type, value: rounded });
+    return this.#pool.intern({ kind: "number", type, value: rounded });
   }
 
   /** A known int32. */
@@ -81,22 +79,22 @@ export class Expressions {
 
   /** An element of a buffer. */
   load(buffer: Buffer, index: Expression, type: ScalarType = buffer.type === "u8" ? "i32" : buffer.type): Expression {
-    return this.#intern({ kind: "load", type, buffer, index });
+    return this.#pool.intern({ kind: "load", type, buffer, index });
   }
 
   /** A number of the step table. */
   column(column: string): Expression {
-    return this.#intern({ kind: "column", type: "f32", column });
+    return this.#pool.intern({ kind: "column", type: "f32", column });
   }
 
   /** What a reduction, product or scan gave. */
   result(result: number, type: ScalarType): Expression {
-    return this.#intern({ kind: "result", type, result });
+    return this.#pool.intern({ kind: "result", type, result });
   }
 
   /** A random number. */
   random(distribution: RandomExpression["distribution"], stream: number, index: Expression): Expression {
-    return this.#intern({ kind: "random", type: "f32", distribution, stream, index });
+    return this.#pool.intern({ kind: "random", type: "f32", distribution, stream, index });
   }
 
   /** A function of one number. */
@@ -109,7 +107,7 @@ export class Expressions {
     }
     const undone = operation === "neg" || operation === "not" && x.type === "bool";
     if (undone && x.kind === "unary" && x.operation === operation) return x.x;
-    return this.#intern({ kind: "unary", type, operation, x });
+    return this.#pool.intern({ kind: "unary", type, operation, x });
   }
 
   /** A function of two numbers of one type. */
@@ -133,7 +131,7 @@ export class Expressions {
     const simpler = this.#simplify(operation, a, b);
     if (simpler !== undefined) return simpler;
     if (COMMUTATIVE.has(operation) && a.id > b.id) [a, b] = [b, a];
-    return this.#intern({ kind: "binary", type, operation, a, b });
+    return this.#pool.intern({ kind: "binary", type, operation, a, b });
   }
 
   /** `a + b` */
@@ -173,7 +171,7 @@ export class Expressions {
       const b = this.int(divisor);
       const folded = a.kind === "number" ? foldBinary("floorDiv", a.value, divisor, "i32") : undefined;
       return folded === undefined
-        ? this.#intern({ kind: "binary", type: "i32", operation: "floorDiv", a, b })
+        ? this.#pool.intern({ kind: "binary", type: "i32", operation: "floorDiv", a, b })
         : this.int(folded);
     }
     if (a.kind === "number") return this.int(Math.floor(a.value / divisor));
@@ -189,7 +187,7 @@ export class Expressions {
     }
     const coarse = this.#coarsen(rest, divisor);
     if (coarse !== undefined) return this.add(multiple, this.floorDiv(coarse.multiple, divisor / coarse.unit));
-    const quotient = this.#intern({
+    const quotient = this.#pool.intern({
       kind: "binary",
       type: "i32",
       operation: "floorDiv",
@@ -206,7 +204,7 @@ export class Expressions {
       const b = this.int(divisor);
       const folded = a.kind === "number" ? foldBinary("floorMod", a.value, divisor, "i32") : undefined;
       return folded === undefined
-        ? this.#intern({ kind: "binary", type: "i32", operation: "floorMod", a, b })
+        ? this.#pool.intern({ kind: "binary", type: "i32", operation: "floorMod", a, b })
         : this.int(folded);
     }
     if (a.kind === "number") return this.int(a.value - divisor * Math.floor(a.value / divisor));
@@ -224,14 +222,14 @@ export class Expressions {
       const high = this.floorMod(coarse.multiple, divisor / coarse.unit);
       return this.add(this.mul(high, coarse.unit), coarse.rest);
     }
-    return this.#intern({ kind: "binary", type: "i32", operation: "floorMod", a: rest, b: this.int(divisor) });
+    return this.#pool.intern({ kind: "binary", type: "i32", operation: "floorMod", a: rest, b: this.int(divisor) });
   }
 
   /** One of two values. */
   select(condition: Expression, then: Expression, otherwise: Expression): Expression {
     if (condition.kind === "number") return condition.value ? then : otherwise;
     if (then === otherwise) return then;
-    return this.#intern({ kind: "select", type: then.type, condition, then, otherwise });
+    return this.#pool.intern({ kind: "select", type: then.type, condition, then, otherwise });
   }
 
   /** A value in another type. */
@@ -242,7 +240,7 @@ export class Expressions {
       return this.number(value, type);
     }
     if (x.type === "bool") return this.select(x, this.number(1, type), this.number(0, type));
-    return this.#intern({ kind: "cast", type, x });
+    return this.#pool.intern({ kind: "cast", type, x });
   }
 
   /** Places as one number, row-major. */
@@ -291,6 +289,7 @@ export class Expressions {
     return replaced;
   }
 
+  /** The expression with its parts replaced; itself where none is. */
   #rebuild(x: Expression, go: (part: Expression) => Expression): Expression {
     switch (x.kind) {
       case "number":
@@ -299,22 +298,42 @@ export class Expressions {
       case "result":
         return x;
       case "affine": {
-        let sum = this.int(x.constant);
-        for (const { atom, factor } of x.terms) sum = this.#sum(sum, this.#scale(go(atom), factor), 1);
-        return sum;
+        const atoms = x.terms.map(({ atom }) => go(atom));
+        if (atoms.every((atom, i) => atom === x.terms[i]!.atom)) return x;
+        let terms: Terms = [];
+        let { constant } = x;
+        atoms.forEach((atom, i) => {
+          const { factor } = x.terms[i]!;
+          terms = addTerms(terms, termsOf(atom), factor);
+          constant = (constant + Math.imul(constantOf(atom), factor)) | 0;
+        });
+        return this.#affine(terms, constant);
       }
-      case "load":
-        return this.load(x.buffer, go(x.index), x.type);
-      case "unary":
-        return this.unary(x.operation, go(x.x));
-      case "binary":
-        return this.binary(x.operation, go(x.a), go(x.b));
-      case "select":
-        return this.select(go(x.condition), go(x.then), go(x.otherwise));
-      case "cast":
-        return this.cast(go(x.x), x.type);
-      case "random":
-        return this.random(x.distribution, x.stream, go(x.index));
+      case "load": {
+        const index = go(x.index);
+        return index === x.index ? x : this.load(x.buffer, index, x.type);
+      }
+      case "unary": {
+        const inner = go(x.x);
+        return inner === x.x ? x : this.unary(x.operation, inner);
+      }
+      case "binary": {
+        const [a, b] = [go(x.a), go(x.b)];
+        return a === x.a && b === x.b ? x : this.binary(x.operation, a, b);
+      }
+      case "select": {
+        const [condition, then, otherwise] = [go(x.condition), go(x.then), go(x.otherwise)];
+        const same = condition === x.condition && then === x.then && otherwise === x.otherwise;
+        return same ? x : this.select(condition, then, otherwise);
+      }
+      case "cast": {
+        const inner = go(x.x);
+        return inner === x.x ? x : this.cast(inner, x.type);
+      }
+      case "random": {
+        const index = go(x.index);
+        return index === x.index ? x : this.random(x.distribution, x.stream, index);
+      }
       default:
         return x satisfies never;
     }
@@ -322,16 +341,6 @@ export class Expressions {
 
   #lift(value: Expression | number, like: Expression): Expression {
     return typeof value === "number" ? this.number(value, like.type) : value;
-  }
-
-  #intern(draft: Draft): Expression {
-    const key = keyOf(draft);
-    let known = this.#known.get(key);
-    if (known === undefined) {
-      known = { ...draft, id: this.#ids++ } as Expression;
-      this.#known.set(key, known);
-    }
-    return known;
   }
 
   /** What leaves every number as it is, NaN and the sign of zero included. */
@@ -385,36 +394,24 @@ export class Expressions {
     return undefined;
   }
 
-  /** `a + sign · b` */
-  #sum(a: Expression, b: Expression, sign: 1 | -1): Expression {
-    const factors = new Map<Expression, number>();
-    let constant = 0;
-    const collect = (x: Expression, by: number) => {
-      if (x.kind === "number") constant = (constant + Math.imul(x.value, by)) | 0;
-      else if (x.kind === "affine") {
-        constant = (constant + Math.imul(x.constant, by)) | 0;
-        for (const { atom, factor } of x.terms) {
-          factors.set(atom, ((factors.get(atom) ?? 0) + Math.imul(factor, by)) | 0);
-        }
-      } else factors.set(x, ((factors.get(x) ?? 0) + by) | 0);
-    };
-    collect(a, 1);
-    collect(b, sign);
-    return this.#rejoin(factors, constant) ?? this.#affine(factors, constant);
+  /** `a + by · b` */
+  #sum(a: Expression, b: Expression, by: number): Expression {
+    return this.#affine(
+      addTerms(termsOf(a), termsOf(b), by),
+      (constantOf(a) + Math.imul(constantOf(b), by)) | 0,
+    );
   }
 
   /** A sum with `n · floorDiv(x, n) + floorMod(x, n)`, whatever both are multiplied by, which is x; `undefined` for others. */
-  #rejoin(factors: ReadonlyMap<Expression, number>, constant: number): Expression | undefined {
-    for (const [atom, factor] of factors) {
-      if (factor === 0 || atom.kind !== "binary" || atom.operation !== "floorMod" || atom.b.kind !== "number") continue;
+  #rejoin(terms: Terms, constant: number): Expression | undefined {
+    for (const { atom, factor } of terms) {
+      if (atom.kind !== "binary" || atom.operation !== "floorMod" || atom.b.kind !== "number") continue;
       const size = atom.b.value;
-      for (const [other, by] of factors) {
+      for (const { atom: other, factor: by } of terms) {
         if (by !== Math.imul(factor, size) || other.kind !== "binary" || other.operation !== "floorDiv") continue;
         if (other.b.kind !== "number" || !dividesAlike(atom.a, size, other.a, other.b.value)) continue;
-        const rest = new Map(factors);
-        rest.delete(atom);
-        rest.delete(other);
-        return this.#sum(this.#affine(rest, constant), this.#scale(atom.a, factor), 1);
+        const rest = terms.filter((term) => term.atom !== atom && term.atom !== other);
+        return this.#sum(this.#affine(rest, constant), atom.a, factor);
       }
     }
     return undefined;
@@ -422,33 +419,22 @@ export class Expressions {
 
   #scale(a: Expression, factor: number): Expression {
     if (factor === 1) return a;
-    if (a.kind === "number") return this.int(Math.imul(a.value, factor));
-    const factors = new Map<Expression, number>();
-    if (a.kind !== "affine") factors.set(a, factor);
-    else for (const term of a.terms) factors.set(term.atom, Math.imul(term.factor, factor));
-    return this.#affine(factors, a.kind === "affine" ? Math.imul(a.constant, factor) : 0);
+    return this.#affine(scaleTerms(termsOf(a), factor), Math.imul(constantOf(a), factor));
   }
 
-  #affine(factors: ReadonlyMap<Expression, number>, constant: number): Expression {
-    const terms = [...factors]
-      .filter(([, factor]) => factor !== 0)
-      .map(([atom, factor]) => ({ atom, factor }))
-      .sort((x, y) => x.atom.id - y.atom.id);
+  #affine(terms: Terms, constant: number): Expression {
     if (terms.length === 0) return this.int(constant);
     if (terms.length === 1 && terms[0]!.factor === 1 && constant === 0) return terms[0]!.atom;
-    return this.#intern({ kind: "affine", type: "i32", terms, constant });
+    return this.#rejoin(terms, constant) ?? this.#pool.intern({ kind: "affine", type: "i32", terms, constant });
   }
 
   /** `a` as `divisor · multiple + rest`; `multiple` is 0 where one could overflow. */
   #split(a: Expression, divisor: number): { multiple: Expression; rest: Expression } {
     const whole = { multiple: this.int(0), rest: a };
     if (a.kind !== "affine" || !this.#exact(a)) return whole;
-    const multiple = new Map<Expression, number>();
-    const rest = new Map<Expression, number>();
-    for (const { atom, factor } of a.terms) {
-      if (factor % divisor === 0) multiple.set(atom, factor / divisor);
-      else rest.set(atom, factor);
-    }
+    const multiple = a.terms.filter(({ factor }) => factor % divisor === 0)
+      .map(({ atom, factor }) => ({ atom, factor: factor / divisor }));
+    const rest = a.terms.filter(({ factor }) => factor % divisor !== 0);
     const constant = Math.floor(a.constant / divisor);
     const remainder = this.#affine(rest, a.constant - constant * divisor);
     // The remainder may overflow where the number that it is of does not.
@@ -532,33 +518,4 @@ function greatestCommonDivisor(a: number, b: number): number {
 function dividesAlike(x: Expression, n: number, y: Expression, m: number): boolean {
   if (x === y) return n === m;
   return x.kind === "binary" && x.operation === "floorDiv" && x.b.kind === "number" && x.a === y && x.b.value * n === m;
-}
-
-function keyOf(x: Draft): string {
-  switch (x.kind) {
-    case "number":
-      return `${x.type}${Object.is(x.value, -0) ? "-0" : x.value}`;
-    case "axis":
-      return `a${x.axis.id}`;
-    case "affine":
-      return `+${x.terms.map(({ atom, factor }) => `${atom.id}*${factor}`).join(",")};${x.constant}`;
-    case "load":
-      return `l${x.buffer.id},${x.index.id},${x.type}`;
-    case "column":
-      return `c${x.column}`;
-    case "result":
-      return `r${x.result}`;
-    case "unary":
-      return `${x.operation}(${x.x.id})`;
-    case "binary":
-      return `${x.operation}(${x.a.id},${x.b.id})`;
-    case "select":
-      return `?${x.condition.id},${x.then.id},${x.otherwise.id}`;
-    case "cast":
-      return `${x.type}(${x.x.id})`;
-    case "random":
-      return `${x.distribution}${x.stream}(${x.index.id})`;
-    default:
-      return x satisfies never;
-  }
 }

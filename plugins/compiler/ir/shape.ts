@@ -5,29 +5,40 @@
  */
 import type { Axis, Buffer, Expression, Kernel, Store } from "./types.ts";
 
-/** The parts that an expression is made of, one level down. */
-export function parts(x: Expression): readonly Expression[] {
+/** Calls `visit` with each part that an expression is made of, one level down. */
+function eachPart(x: Expression, visit: (part: Expression) => void): void {
   switch (x.kind) {
     case "number":
     case "axis":
     case "column":
     case "result":
-      return [];
+      return;
     case "affine":
-      return x.terms.map(({ atom }) => atom);
+      for (const { atom } of x.terms) visit(atom);
+      return;
     case "load":
     case "random":
-      return [x.index];
+      return visit(x.index);
     case "unary":
     case "cast":
-      return [x.x];
+      return visit(x.x);
     case "binary":
-      return [x.a, x.b];
+      visit(x.a);
+      return visit(x.b);
     case "select":
-      return [x.condition, x.then, x.otherwise];
+      visit(x.condition);
+      visit(x.then);
+      return visit(x.otherwise);
     default:
       return x satisfies never;
   }
+}
+
+/** The parts that an expression is made of, one level down. */
+export function parts(x: Expression): readonly Expression[] {
+  const found: Expression[] = [];
+  eachPart(x, (part) => found.push(part));
+  return found;
 }
 
 /** Calls `visit` once for each part of the expressions, themselves included, parts first. */
@@ -36,10 +47,20 @@ export function walk(roots: Iterable<Expression>, visit: (part: Expression) => v
   const go = (x: Expression): void => {
     if (seen.has(x)) return;
     seen.add(x);
-    for (const part of parts(x)) go(part);
+    eachPart(x, go);
     visit(x);
   };
   for (const root of roots) go(root);
+}
+
+/** Calls a function once for each object, and remembers the answer as long as the object lives. */
+function remembered<K extends object, V>(find: (of: K) => V): (of: K) => V {
+  const known = new WeakMap<K, V>();
+  return (of) => {
+    let found = known.get(of);
+    if (found === undefined) known.set(of, found = find(of));
+    return found;
+  };
 }
 
 /** Every expression that stands in a kernel. */
@@ -60,28 +81,28 @@ export function expressionsOf(kernel: Kernel): readonly Expression[] {
 }
 
 /** The buffers that a kernel reads. A scatter reads its target too. */
-export function reads(kernel: Kernel): ReadonlySet<Buffer> {
+export const reads: (kernel: Kernel) => ReadonlySet<Buffer> = remembered((kernel) => {
   const found = new Set<Buffer>();
   walk(expressionsOf(kernel), (part) => {
     if (part.kind === "load") found.add(part.buffer);
   });
   if (kernel.kind === "scatter") found.add(kernel.target);
   return found;
-}
+});
 
 /** The buffers that a kernel writes. */
-export function writes(kernel: Kernel): ReadonlySet<Buffer> {
-  return kernel.kind === "scatter" ? new Set([kernel.target]) : new Set(kernel.stores.map(({ buffer }) => buffer));
-}
+export const writes: (kernel: Kernel) => ReadonlySet<Buffer> = remembered((kernel) =>
+  kernel.kind === "scatter" ? new Set([kernel.target]) : new Set(kernel.stores.map(({ buffer }) => buffer))
+);
 
 /** The loop variables that an expression depends on. */
-export function axesOf(x: Expression): ReadonlySet<Axis> {
+export const axesOf: (x: Expression) => ReadonlySet<Axis> = remembered((x) => {
   const found = new Set<Axis>();
   walk([x], (part) => {
     if (part.kind === "axis") found.add(part.axis);
   });
   return found;
-}
+});
 
 /** An int32 expression as Σ stride · axis + constant; `undefined` where it is anything else. */
 export function strides(
@@ -124,7 +145,7 @@ const COSTS: Readonly<Partial<Record<string, number>>> = {
 };
 
 /** About how many simple operations computing an expression takes, each part once; loads not counted. */
-export function cost(x: Expression): number {
+export const cost: (x: Expression) => number = remembered((x) => {
   let total = 0;
   walk([x], (part) => {
     if (part.kind === "unary" || part.kind === "binary") total += COSTS[part.operation] ?? 1;
@@ -132,4 +153,4 @@ export function cost(x: Expression): number {
     else if (part.kind === "select" || part.kind === "cast") total++;
   });
   return total;
-}
+});

@@ -8,7 +8,7 @@ import { DeviceError } from "../../../core/errors.ts";
 import type { Step, StepTable } from "../../../core/step.ts";
 import { bytesOf, placeOf, rootOf } from "../../compiler/ir/buffers.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
-import type { Buffer, Kernel } from "../../compiler/ir/types.ts";
+import type { Buffer } from "../../compiler/ir/types.ts";
 import { allocate, type Allocation } from "../../compiler/passes/allocate.ts";
 import { plannedVariables } from "../../compiler/state/planned_variables.ts";
 import type { VariableUse } from "../../compiler/state/shared_variables.ts";
@@ -18,12 +18,10 @@ import { Timing } from "./pacer.ts";
 import type { Pipeline } from "./pipelines.ts";
 import type { Runtime } from "./runtime.ts";
 import { OTHER_BINDINGS, singleStep } from "./single_step.ts";
+import { printAll, type PrintKernel } from "./print_all.ts";
 import { layOut, mostSteps, type UploadLayout, writeUpload } from "./staged_upload.ts";
 import type { Tuner } from "./tuner.ts";
-import { type ComputeShader, type PrintContext, STEP_BYTES, type Tuning } from "./wgsl/mod.ts";
-
-/** Prints a kernel as shaders. */
-export type PrintKernel = (kernel: Kernel, context: PrintContext) => readonly ComputeShader[];
+import { type ComputeShader, STEP_BYTES, type Tuning } from "./wgsl/mod.ts";
 
 /** What a plan is compiled with. */
 export interface CompileOptions {
@@ -136,8 +134,7 @@ export class CompiledPlan {
     const { maxBufferSize, maxStorageBuffersPerShaderStage } = runtime.device.limits;
     const single = singleStep(plan, common, maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
     const choices = single ? undefined : await tuner?.choose(plan.kernels, common);
-    const context = { ...common, choices };
-    const printed = single ? [[single.shader]] : plan.kernels.map((kernel) => print(kernel, context));
+    const printed = single ? [[single.shader]] : printAll(plan.kernels, { ...common, choices }, print);
     const shaders = printed.flat();
     for (const { label, loopIterations } of shaders) {
       if (loopIterations > tuning.maxLoopIterations) {

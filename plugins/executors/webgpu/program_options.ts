@@ -6,7 +6,7 @@
 import type { Shard } from "../../../core/batch.ts";
 import type { Device } from "../../../core/device.ts";
 import type { StepPlanner } from "../../compiler/planner.ts";
-import type { PrintKernel } from "./compiled_plan.ts";
+import type { PrintKernel } from "./print_all.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Tuner } from "./tuner.ts";
 import type { Tuning } from "./wgsl/mod.ts";

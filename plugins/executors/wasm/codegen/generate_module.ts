@@ -6,6 +6,7 @@
 import { bytesOf, hasPartPerStep } from "../../../compiler/ir/buffers.ts";
 import type { Plan } from "../../../compiler/ir/plan.ts";
 import { reads, writes } from "../../../compiler/ir/shape.ts";
+import { structureOf } from "../../../compiler/ir/structure.ts";
 import type { Buffer, Kernel } from "../../../compiler/ir/types.ts";
 import type { ModuleLayout, ModuleOptions } from "../layout.ts";
 import { barrierFunction, parkFunction } from "./barrier.ts";
@@ -14,7 +15,6 @@ import { FunctionBuilder } from "./function_builder.ts";
 import { callNumbered, choose, type Code, i32, int } from "./instructions.ts";
 import { type KernelFunction, kernelFunction } from "./kernel_function.ts";
 import { type Draw, randomFunction } from "./random.ts";
-import { structureOf } from "./structure.ts";
 
 /** Kernels of fewer operations run on one thread: others would hardly have begun when it is done. */
 const ALONE_COST = 8000;

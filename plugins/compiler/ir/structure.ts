@@ -1,16 +1,16 @@
 /**
- * Telling kernels that differ in nothing but their buffers: they share one function.
+ * Telling kernels that differ in nothing but their buffers: they share one function or shader.
  *
  * @module
  */
-import { expressionsOf, walk } from "../../../compiler/ir/shape.ts";
-import type { Axis, Buffer, Expression, Kernel, Store } from "../../../compiler/ir/types.ts";
+import { expressionsOf, walk } from "./shape.ts";
+import type { Axis, Buffer, Expression, Kernel, Store } from "./types.ts";
 
 /** What a kernel does, whatever its buffers are. */
 export interface Structure {
-  /** Equal for kernels that can share a function. */
+  /** Equal for kernels that differ in nothing but their buffers. */
   readonly key: string;
-  /** Its buffers, in the order in which the function takes their addresses. */
+  /** Its buffers, in the order in which they correspond to those of another one. */
   readonly buffers: readonly Buffer[];
 }
 
@@ -29,14 +29,18 @@ class Numbering<T> {
   }
 }
 
-/** A kernel's structure. */
-export function structureOf(kernel: Kernel): Structure {
+/**
+ * A kernel's structure.
+ *
+ * @param kind What buffers must have in common beside their type and size. @default nothing
+ */
+export function structureOf(kernel: Kernel, kind: (buffer: Buffer) => string = () => ""): Structure {
   const buffers = new Numbering<Buffer>();
   const axes = new Numbering<Axis>();
   const results = new Numbering<number>();
   const expressions = new Numbering<Expression>();
   const of = (x: Expression) => expressions.of(x);
-  const buffer = (x: Buffer) => `${buffers.of(x)}:${x.type}:${x.role.kind === "input" ? "in" : x.size}`;
+  const buffer = (x: Buffer) => `${buffers.of(x)}:${x.type}:${x.role.kind === "input" ? "in" : x.size}${kind(x)}`;
   const axisList = (list: readonly Axis[]) => list.map((axis) => `${axes.of(axis)}:${axis.size}`).join();
   const storeList = (stores: readonly Store[]) =>
     stores.map(({ buffer: target, index, value }) => `${buffer(target)}[${of(index)}]=${of(value)}`).join(";");
