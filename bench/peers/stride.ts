@@ -6,11 +6,9 @@
  *
  * @module
  */
-import { Model } from "@stride/stride";
-import { sparseCategoricalCrossentropy } from "@stride/stride/losses";
-import { oneDevice } from "@stride/stride/strategies";
-import { Transformer } from "../../examples/transformer_model.ts";
-import { batchSizeOf, gpt, trainingData, workloads } from "../workloads.ts";
+import type { Model } from "@stride/stride";
+import { strideModel } from "../stride_model.ts";
+import { batchSizeOf, trainingData } from "../workloads.ts";
 import { type Rounds, serve } from "./serve.ts";
 
 /** The most that the data of a round may take, in bytes. */
@@ -18,20 +16,6 @@ const DATA_BYTES = 128 * 2 ** 20;
 
 const [name = "", executor = "", device = "", stepsPerExecution = "", steps] = Deno.args;
 const batchSize = batchSizeOf(name);
-
-function newModel(): Model {
-  const strategy = oneDevice({ device });
-  const common = { executor, stepsPerExecution: Number(stepsPerExecution) };
-  if (name === gpt.name) {
-    const model = strategy.scope(() => new Transformer(gpt.transformer));
-    model.compile({ ...common, optimizer: "adam", loss: sparseCategoricalCrossentropy({ fromLogits: true }) });
-    return model;
-  }
-  const { layers, optimizer, loss } = workloads[name]!;
-  const model = strategy.scope(() => Model.from(layers()));
-  model.compile({ ...common, optimizer, loss });
-  return model;
-}
 
 /** A fit whose epochs wait to be asked for. */
 function epochs(model: Model, count: number): Rounds {
@@ -70,7 +54,7 @@ function epochs(model: Model, count: number): Rounds {
   };
 }
 
-const model = newModel();
+const model = strideModel(name, { executor, device, stepsPerExecution: Number(stepsPerExecution) });
 const rowBytes = Object.values(trainingData(name, 1)).reduce((bytes, { values }) => bytes + values.byteLength, 0);
 await serve({
   unit: Number(stepsPerExecution),
