@@ -22,6 +22,14 @@ export type RandomKey = readonly [number, number];
  * ```
  */
 export function threefry(key: RandomKey, counter0: number, counter1: number): [number, number] {
+  drawWords(key, counter0, counter1);
+  return [words[0]!, words[1]!];
+}
+
+/** What `drawWords` drew last. Loops that draw millions would spend a third of their time on arrays for pairs. */
+const words = new Uint32Array(2);
+
+function drawWords(key: RandomKey, counter0: number, counter1: number): void {
   // Written out: half the time of a loop over the rotations. See bench/LOG.md.
   const k0 = key[0] | 0;
   const k1 = key[1] | 0;
@@ -78,7 +86,8 @@ export function threefry(key: RandomKey, counter0: number, counter1: number): [n
   x1 = ((x1 << 6) | (x1 >>> 26)) ^ x0;
   x0 = (x0 + k2) | 0;
   x1 = (x1 + k0 + 5) | 0;
-  return [x0 >>> 0, x1 >>> 0];
+  words[0] = x0;
+  words[1] = x1;
 }
 
 /**
@@ -101,9 +110,9 @@ export function foldIn(key: RandomKey, data: number): RandomKey {
 export function uniformValues(key: RandomKey, count: number): Float32Array {
   const values = new Float32Array(count);
   for (let i = 0; i < count; i += 2) {
-    const [a, b] = threefry(key, i >>> 1, 0);
-    values[i] = (a >>> 8) * 2 ** -24;
-    if (i + 1 < count) values[i + 1] = (b >>> 8) * 2 ** -24;
+    drawWords(key, i >>> 1, 0);
+    values[i] = (words[0]! >>> 8) * 2 ** -24;
+    if (i + 1 < count) values[i + 1] = (words[1]! >>> 8) * 2 ** -24;
   }
   return values;
 }
@@ -112,9 +121,9 @@ export function uniformValues(key: RandomKey, count: number): Float32Array {
 export function normalValues(key: RandomKey, count: number): Float32Array {
   const values = new Float32Array(count);
   for (let i = 0; i < count; i += 2) {
-    const [a, b] = threefry(key, i >>> 1, 0);
-    const radius = Math.sqrt(-2 * Math.log(((a >>> 8) + 1) * 2 ** -24));
-    const angle = 2 * Math.PI * ((b >>> 8) * 2 ** -24);
+    drawWords(key, i >>> 1, 0);
+    const radius = Math.sqrt(-2 * Math.log(((words[0]! >>> 8) + 1) * 2 ** -24));
+    const angle = 2 * Math.PI * ((words[1]! >>> 8) * 2 ** -24);
     values[i] = radius * Math.cos(angle);
     if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
   }
@@ -123,16 +132,41 @@ export function normalValues(key: RandomKey, count: number): Float32Array {
 
 /** A permutation of 0 … count − 1. */
 export function permutation(key: RandomKey, count: number): Int32Array {
-  // A loop: Int32Array.from takes twice as long as the shuffle.
-  const order = new Int32Array(count);
-  for (let i = 0; i < count; i++) order[i] = i;
-  for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor((threefry(key, i, 1)[0] * (i + 1)) / 0x100000000);
-    const swapped = order[i]!;
-    order[i] = order[j]!;
-    order[j] = swapped;
+  const permuted = new Permutation(key, count);
+  permuted.upTo(count);
+  return permuted.order;
+}
+
+/**
+ * A permutation of 0 … count − 1 that is made as far as it is asked for: an epoch can begin before all of it is drawn.
+ */
+export class Permutation {
+  /** The numbers: final as far as `upTo` was called. */
+  readonly order: Int32Array;
+  readonly #key: RandomKey;
+  #made = 0;
+
+  /** Nothing is drawn yet. */
+  constructor(key: RandomKey, count: number) {
+    this.#key = key;
+    this.order = new Int32Array(count);
+    // A loop: Int32Array.from takes twice as long as the shuffle.
+    for (let i = 0; i < count; i++) this.order[i] = i;
   }
-  return order;
+
+  /** Makes the first `end` numbers, if they are not. */
+  upTo(end: number): void {
+    const { order } = this;
+    const count = order.length;
+    for (let i = this.#made; i < end; i++) {
+      if ((i & 1) === 0 || i === this.#made) drawWords(this.#key, i >>> 1, 1);
+      const j = i + Math.floor((words[i & 1]! * (count - i)) / 0x100000000);
+      const swapped = order[i]!;
+      order[i] = order[j]!;
+      order[j] = swapped;
+    }
+    this.#made = Math.max(this.#made, end);
+  }
 }
 
 /** Where random tensors come from while a step runs: the host when eager, a node of the graph when traced. */

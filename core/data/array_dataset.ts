@@ -4,7 +4,7 @@
  * @module
  */
 import type { Arrays, Batch, Dataset, Feed, HostArray, Position, ResidentSource, Shard } from "../batch.ts";
-import { foldIn, permutation, type RandomKey } from "../random.ts";
+import { foldIn, Permutation, permutation, type RandomKey } from "../random.ts";
 import { shardRange, WHOLE } from "./shard.ts";
 
 /** How arrays are cut into batches. */
@@ -16,6 +16,9 @@ export interface ArrayDatasetOptions {
   /** What permutations derive from. Needed when shuffling. */
   readonly key?: RandomKey;
 }
+
+/** Row numbers of a pass, made as far as they are asked for. */
+type Order = Pick<Permutation, "order" | "upTo">;
 
 /**
  * A data set over arrays in memory. Executors may keep them on their device: a batch is a list of row numbers.
@@ -44,7 +47,10 @@ export class ArrayDataset implements Dataset {
   }
 
   peek(): Promise<Batch | undefined> {
-    return Promise.resolve(this.batches === 0 ? undefined : this.#batch(this.#order(0), 0, WHOLE));
+    if (this.batches === 0) return Promise.resolve(undefined);
+    const order = this.#order(0);
+    order.upTo(Math.min(this.#options.batchSize, this.#source.rows));
+    return Promise.resolve(this.#batch(order, 0, WHOLE));
   }
 
   open(shard: Shard, from: Position = { pass: 0, batch: 0 }): Feed {
@@ -54,6 +60,7 @@ export class ArrayDataset implements Dataset {
       next: (count) => {
         const end = Math.min(batch + count, this.batches);
         const taken: Batch[] = [];
+        order.upTo(Math.min(end * this.#options.batchSize, this.#source.rows));
         for (; batch < end; batch++) taken.push(this.#batch(order, batch, shard));
         return Promise.resolve(taken);
       },
@@ -67,11 +74,11 @@ export class ArrayDataset implements Dataset {
     };
   }
 
-  #order(pass: number): Int32Array {
+  #order(pass: number): Order {
     const { rows } = this.#source;
     const { shuffle = false, key = [0, 0], batchSize } = this.#options;
     const passKey = foldIn(key, pass);
-    if (shuffle === true) return permutation(passKey, rows);
+    if (shuffle === true) return new Permutation(passKey, rows);
     const order = Int32Array.from({ length: rows }, (_, index) => index);
     if (shuffle === "batch") {
       for (let start = 0, batch = 0; start < rows; start += batchSize, batch++) {
@@ -79,10 +86,10 @@ export class ArrayDataset implements Dataset {
         for (let i = 0; i < part.length; i++) order[start + i] = start + part[i]!;
       }
     }
-    return order;
+    return { order, upTo: () => {} };
   }
 
-  #batch(order: Int32Array, index: number, shard: Shard): Batch {
+  #batch({ order }: Order, index: number, shard: Shard): Batch {
     const start = index * this.#options.batchSize;
     const globalRows = Math.min(this.#options.batchSize, this.#source.rows - start);
     const [from, to] = shardRange(globalRows, shard);

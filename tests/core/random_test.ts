@@ -9,7 +9,7 @@ import {
   threefry,
   withRandomSource,
 } from "@stride/stride";
-import { normalValues, permutation, uniformValues } from "../../core/random.ts";
+import { normalValues, Permutation, permutation, uniformValues } from "../../core/random.ts";
 import { valuesOf } from "./helpers.ts";
 
 // Known answers of Random123's kat_vectors for threefry2x32 with 20 rounds.
@@ -49,6 +49,15 @@ Deno.test("uniformValues() are a prefix of more of them, and differ between keys
   assertNotEquals([...uniformValues([3, 4], 5)], [...uniformValues([3, 5], 5)]);
   assertNotEquals(foldIn([3, 4], 0), foldIn([3, 4], 1));
   assertNotEquals(foldIn([3, 4], 1), foldIn([3, 4], 1 + 2 ** 32));
+});
+
+Deno.test("Permutation.upTo() gives the same numbers in parts, whatever is drawn in between", () => {
+  const parts = new Permutation([3, 4], 101);
+  for (const end of [1, 2, 2, 33, 34, 101]) {
+    parts.upTo(end);
+    uniformValues([end, 1], 3);
+  }
+  assertEquals(parts.order, permutation([3, 4], 101));
 });
 
 Deno.test("permutation() holds each number once, every position equally often", () => {

@@ -72,7 +72,11 @@ function mapAxes(ir: Expressions, first: Nest | Contraction | Scan, second: Nest
     if (stores.length > 1 || !alignAxes(ir, load.index, stores[0]!.index, map)) return undefined;
   }
   const loops = [...second.outer, ...second.inner];
-  if (!shared) return first.kind === "nest" ? mapInOrder(ir, first, second) : undefined;
+  if (!shared) {
+    return first.kind === "nest" && (isSmall(first) || isSmall(second) || readTheSame(first, second))
+      ? mapInOrder(ir, first, second)
+      : undefined;
+  }
   const places = [...map.values()].flatMap((place) => [...axesOf(place)]);
   const taken = new Set(places);
   // Two loops of the second kernel that walk the same memory are not one loop of the first.
@@ -86,6 +90,16 @@ function mapAxes(ir: Expressions, first: Nest | Contraction | Scan, second: Nest
     for (const axis of open) map.set(axis, ir.axisExpression(axis));
   }
   return map;
+}
+
+function isSmall({ outer, inner }: Nest): boolean {
+  return points([...outer, ...inner]) <= SMALL_POINTS;
+}
+
+/** Whether what one kernel loads saves the other a load. Else running as one only makes large values live longer. */
+function readTheSame(first: Nest, second: Nest): boolean {
+  const buffers = new Set(loadsIn(first).map(({ buffer }) => buffer));
+  return loadsIn(second).some(({ buffer }) => buffers.has(buffer));
 }
 
 /** Two kernels that share no values fit where their loops are alike. */

@@ -121,54 +121,84 @@ export function unrollLimit(cost: number): number {
   return cost > 60 ? 4 : UNROLLED;
 }
 
+/** A range of an axis: multiples of 16 but for the axis's end. */
+interface VectorRange {
+  readonly start: Code;
+  readonly end: Code;
+}
+
 /**
  * Writes a loop over an axis, four points at a time; the last may be fewer.
  *
- * @param range Its first and last place; multiples of 16 but for the axis's end.
  * @param unroll How many vectors are done in each turn of the loop: 1, 2 or 4.
  * @param body Told which of these a vector is.
  */
 export function overVectors(
-  { f, evaluator }: Pick<KernelWriter, "f" | "evaluator">,
+  k: Pick<KernelWriter, "f" | "evaluator">,
   axis: Axis,
-  range: { readonly start: Code; readonly end: Code },
+  range: VectorRange,
   unroll: number,
   body: (which: number) => void,
+): void {
+  overVectorGroups(
+    k,
+    axis,
+    range,
+    unroll,
+    (vectors, first) => vectors.forEach((vector, i) => k.evaluator.scoped([vector], () => body(first + i))),
+  );
+}
+
+/**
+ * Writes a loop over an axis, several vectors at a time.
+ *
+ * @param most How many vectors are done in each turn of the loop: 1, 2 or 4; at the end there may be fewer.
+ * @param body Told the vectors, as bindings that are not made yet, and which the first of them is.
+ */
+export function overVectorGroups(
+  { f, evaluator }: Pick<KernelWriter, "f" | "evaluator">,
+  axis: Axis,
+  range: VectorRange,
+  most: number,
+  body: (vectors: readonly Binding[], first: number) => void,
 ): void {
   const whole = range.start.constant === 0 && range.end.constant === axis.size;
   const full = Math.floor(axis.size / 4);
   const left = axis.size % 4;
-  const step = 4 * unroll;
-  const one = (value: Code, plus: number, lanes: number, which: number) =>
-    evaluator.scoped(
-      [{ axis, value, plus, lanes, ofEight: unroll === 2 && lanes === 4 && plus + 4 <= step }],
-      () => body(which),
-    );
+  const step = 4 * most;
+  const vector = (value: Code, plus: number, lanes: number): Binding => ({
+    axis,
+    value,
+    plus,
+    lanes,
+    ofEight: most === 2 && lanes === 4 && plus + 4 <= step,
+  });
   /** Vectors from a place on, in one scope. */
   const several = (value: Code, count: number) =>
     evaluator.scoped([], () => {
       if (value.constant === undefined) evaluator.known(value);
-      for (let which = 0; which < count; which++) one(value, 4 * which, 4, which);
+      body(Array.from({ length: count }, (_, which) => vector(value, 4 * which, 4)), 0);
     });
+  const last = (which: number) => body([vector(int(4 * full), 0, left)], which);
   if (whole) {
-    const turns = Math.floor(full / unroll);
-    const looped = turns > 1 ? turns * unroll : 0;
-    if (turns > 1) f.loop(int(0), int(4 * looped), step, (counter) => several(counter, unroll));
-    for (let at = looped; at < full; at += unroll) several(int(4 * at), Math.min(unroll, full - at));
-    if (left > 0) one(int(4 * full), 0, left, full % unroll);
+    const turns = Math.floor(full / most);
+    const looped = turns > 1 ? turns * most : 0;
+    if (turns > 1) f.loop(int(0), int(4 * looped), step, (counter) => several(counter, most));
+    for (let at = looped; at < full; at += most) several(int(4 * at), Math.min(most, full - at));
+    if (left > 0) last(full % most);
     return;
   }
   // The range's end is a multiple of the step, but at the axis's end.
   const turnsEnd = f.let(choose(i32.ltS(range.end, int(axis.size)), range.end, int(axis.size - axis.size % step)));
   f.when(
     i32.ltS(range.start, turnsEnd),
-    () => f.loop(range.start, turnsEnd, step, (counter) => several(counter, unroll)),
+    () => f.loop(range.start, turnsEnd, step, (counter) => several(counter, most)),
   );
   const rest = Math.floor(axis.size % step / 4);
   if (rest > 0 || left > 0) {
     f.when(i32.eq(range.end, int(axis.size)), () => {
       if (rest > 0) several(int(axis.size - axis.size % step), rest);
-      if (left > 0) one(int(4 * full), 0, left, rest);
+      if (left > 0) last(rest);
     });
   }
 }

@@ -8,7 +8,17 @@ import type { Axis, Buffer, Expression, Nest, Reduction, Store } from "../../../
 import { identity, merge, mergeLanes } from "./combine.ts";
 import type { Code } from "./instructions.ts";
 import { f32x4, i32, i32x4, int, v128 } from "./instructions.ts";
-import { type KernelWriter, overAxes, overUnits, overVectors, splitUnits, type Units, unrollLimit } from "./loops.ts";
+import {
+  type KernelWriter,
+  overAxes,
+  overUnits,
+  overVectorGroups,
+  overVectors,
+  splitUnits,
+  type Units,
+  unrollLimit,
+} from "./loops.ts";
+import type { Binding } from "./scopes.ts";
 import { accessesOf, strideAlong } from "./strides.ts";
 
 /** How a nest is run. */
@@ -77,11 +87,36 @@ function chooseVector(nest: Nest): Axis | undefined {
 
 /** Writes a nest's function. */
 export function writeNest(nest: Nest, { units, vector }: NestSchedule, k: KernelWriter): void {
+  const together = vector === undefined ? 1 : vectorsTogether(nest, vector);
   overUnits(k, units, (block) => {
     const inside = new NestBody(nest, vector, k);
     if (vector === undefined || !nest.outer.includes(vector)) inside.write();
+    else if (together > 1) overVectorGroups(k, vector, block, together, (vectors) => inside.writeTogether(vectors));
     else overVectors(k, vector, block, draws(nest) ? 2 : 1, () => inside.write());
   });
+}
+
+/** Sums that there are registers for. */
+const SUMS_IN_REGISTERS = 8;
+/** Shorter reductions stay in the first cache however they walk. */
+const LONG_REDUCTION = 32;
+/** Elements of a cache line. */
+const LINE = 16;
+
+/**
+ * How many vectors of neighbours are reduced in one pass: where each turn of the inner loops is on another cache line, all
+ * of a line is used at once rather than fetched again.
+ */
+function vectorsTogether(nest: Nest, vector: Axis): number {
+  const { outer, inner, reductions } = nest;
+  if (!outer.includes(vector) || points(inner) < LONG_REDUCTION || reductions.length === 0) return 1;
+  if (groupReductions(reductions).length > 1) return 1;
+  const last = inner.at(-1)!;
+  const far = accessesOf(nest).some(({ index, stored }) =>
+    !stored && strideAlong(index, vector) === 1 && Math.abs(strideAlong(index, last) ?? 0) >= LINE
+  );
+  const most = SUMS_IN_REGISTERS / reductions.length;
+  return !far || most < 2 ? 1 : most < 4 ? 2 : 4;
 }
 
 /** Whether random numbers are drawn: eight at once take as long as four. */
@@ -119,6 +154,35 @@ class NestBody {
   write(): void {
     for (const group of groupReductions(this.#nest.reductions)) this.#reduce(group);
     for (const group of groupStores(this.#nest)) this.#store(group);
+  }
+
+  /** The same for several vectors of outer points, which are reduced in one pass. Reductions must not need each other. */
+  writeTogether(vectors: readonly Binding[]): void {
+    const { evaluator } = this.#k;
+    const { inner, reductions } = this.#nest;
+    const accumulators = vectors.map(() => reductions.map((reduction) => this.#newAccumulator(reduction)));
+    const limit = unrollLimit(reductions.reduce((total, { value }) => total + cost(value), 0) * vectors.length);
+    overAxes(
+      this.#k,
+      inner,
+      () =>
+        vectors.forEach((vector, v) =>
+          evaluator.scoped(
+            [vector],
+            () => reductions.forEach((reduction, i) => this.#accumulate(reduction, accumulators[v]![i]!, 4)),
+          )
+        ),
+      limit,
+    );
+    vectors.forEach((vector, v) =>
+      evaluator.scoped([vector], () => {
+        reductions.forEach(({ result }, i) => {
+          const { value, place } = accumulators[v]![i]!;
+          evaluator.bindResult(result, { vector: place ?? value }, true);
+        });
+        for (const group of groupStores(this.#nest)) this.#store(group);
+      })
+    );
   }
 
   #reduce(group: readonly Reduction[]): void {

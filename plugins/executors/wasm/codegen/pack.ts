@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Expressions } from "../../../compiler/ir/expressions.ts";
 import { axesOf, points } from "../../../compiler/ir/shape.ts";
 import type { Axis, Contraction, Expression, Nest } from "../../../compiler/ir/types.ts";
 import { mapKernel } from "../../../compiler/passes/map_kernel.ts";
@@ -51,19 +52,27 @@ export function packFactor(kernel: Contraction, { ir, newScratch }: Rewriting): 
   };
   const packed = newScratch(points(before) * (isPanelled ? chosen.size / PANEL : 1) * points(summed) * width);
   // The copy has loops of its own.
-  const loops = new Map([...before, ...summed].map((axis) => [axis, ir.axis(axis.size)] as const));
+  const copiedRows = summed.map((axis, i) =>
+    i === 0 && across !== undefined ? inBlocks(ir, axis) : newLoop(ir, axis.size)
+  );
+  const loops = new Map([
+    ...before.map((axis) => [axis, ir.axis(axis.size)] as const),
+    ...summed.map((axis, i) => [axis, copiedRows[i]!.value] as const),
+  ]);
   const [copyPanel, copyLane] = [
     ir.axis(isPanelled ? chosen.size / PANEL : 1),
     ir.axis(isPanelled ? PANEL : chosen.size),
   ];
   const copied = substitute(ir, new Map([...loops, [chosen, ir.add(ir.mul(copyPanel, PANEL), copyLane)]]))(right);
-  // In the order in which the factor lies in memory.
-  const inOrder = across === undefined ? [copyPanel, ...summed.map((axis) => loops.get(axis)!), copyLane] : [
-    ...summed.map((axis) => loops.get(axis)!),
-    copyPanel,
-    copyLane,
+  // In the order in which the factor lies in memory, but that some rows' part of a panel is written at once.
+  const [block, ...insideBlock] = copiedRows.flatMap(({ axes }) => axes);
+  const outer = [
+    ...axesIn(before.map((axis) => loops.get(axis)!)),
+    ...across === undefined || block === undefined
+      ? [...axesIn([copyPanel]), ...copiedRows.flatMap(({ axes }) => axes)]
+      : [block, ...axesIn([copyPanel]), ...insideBlock],
+    ...axesIn([copyLane]),
   ];
-  const outer = axesIn([...before.map((axis) => loops.get(axis)!), ...inOrder]);
   const copy: Nest = {
     kind: "nest",
     outer,
@@ -80,6 +89,16 @@ export function packFactor(kernel: Contraction, { ir, newScratch }: Rewriting): 
       right: ir.load(packed, index(new Map(), panel.value, lane.value), "f32"),
     },
   };
+}
+
+/** As many rows of eight columns stay in the first cache, however far apart. */
+const BLOCK_ROWS = 16;
+
+/** A loop over an axis, in blocks where it can be cut into such. */
+function inBlocks(ir: Expressions, { size }: Axis): ReturnType<typeof newLoop> {
+  if (size % BLOCK_ROWS !== 0 || size === BLOCK_ROWS) return newLoop(ir, size);
+  const [block, row] = [newLoop(ir, size / BLOCK_ROWS), newLoop(ir, BLOCK_ROWS)];
+  return { axes: [...block.axes, ...row.axes], value: ir.add(ir.mul(block.value, BLOCK_ROWS), row.value) };
 }
 
 /** Whether eight columns of all places of the sum do not fit into the first cache together. */
