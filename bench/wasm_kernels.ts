@@ -120,8 +120,10 @@ for (const kernel of plan.kernels) times.push(await time([kernel]));
 const sum = times.reduce((total, each) => total + each, 0);
 const whole = await time(plan.kernels);
 const { flops } = measureKernels(plan.kernels);
-console.log(`${name}, ${threads} threads: ${plan.kernels.length} kernels take ${sum.toFixed(1)} µs one by one; ` +
-  `the step ${whole.toFixed(1)} µs, ${(flops / whole / 1000).toFixed(1)} GFLOP/s`);
+console.log(
+  `${name}, ${threads} threads: ${plan.kernels.length} kernels take ${sum.toFixed(1)} µs one by one; ` +
+    `the step ${whole.toFixed(1)} µs, ${(flops / whole / 1000).toFixed(1)} GFLOP/s`,
+);
 console.log("     µs  GFLOP/s    GB/s  kernel");
 plan.kernels.forEach((kernel, at) => {
   if (times[at]! < least * sum) return;
