@@ -766,3 +766,29 @@ Deno.test("generateModule() refuses a memory that ends right after a buffer", ()
   const layout = { address: () => 64, table: 0, keys: 0, control: 0, memoryPages: { initial: 1, maximum: 1 } };
   assertThrows(() => generateModule(plan, layout, { relaxed: true, threads: 1 }), RangeError, "Leave 64 bytes");
 });
+
+Deno.test("generateModule() keeps variables from being denormal, and NaN in them", async () => {
+  const given = Float32Array.of(1e-42, -1e-40, 2 ** -126, 1e-20, NaN, Infinity, -0.5);
+  for (const relaxed of [true, false]) {
+    const ir = new Expressions();
+    const [i] = [ir.axis(given.length)];
+    const source = scratch(ir, given.length);
+    const [kept, squares] = ["kept", "squares"].map((path) =>
+      ir.buffer("f32", given.length, { kind: "variable", path })
+    ) as [Buffer, Buffer];
+    const plain = scratch(ir, given.length);
+    const x = ir.load(source, i);
+    const stores = [
+      { buffer: kept, index: i, value: x },
+      { buffer: squares, index: i, value: ir.add(ir.load(squares, i), ir.mul(x, x)) },
+      { buffer: plain, index: i, value: x },
+    ];
+    const plan = planOf(ir, [{ kind: "nest", outer: axesIn([i]), inner: [], reductions: [], stores }]);
+    const values = await runWasm(plan, new Map([[source, given], [squares, new Float32Array(given.length)]]), {
+      relaxed,
+    });
+    assertEquals([...values(kept)], [0, 0, 2 ** -126, Math.fround(1e-20), NaN, Infinity, -0.5]);
+    assertEquals([...values(squares)], [0, 0, 0, 0, NaN, Infinity, 0.25]);
+    assertEquals([...values(plain)], [...given]);
+  }
+});

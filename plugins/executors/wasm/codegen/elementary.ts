@@ -76,6 +76,23 @@ export class Elementary {
     return this.#nmadd(a, b, c);
   }
 
+  /**
+   * The number, or 0 where it is denormal: averages of gradients that have become 0 stay denormal for ever, and reckoning with
+   * them takes four times as long (bench/LOG.md). There is no such mode in WebAssembly.
+   */
+  normal(given: Code): Code {
+    const x = this.#let(given);
+    return this.#let(v128.andNot(x, i32x4.eq(v128.and(x, this.int(0x7f800000)), this.int(0))));
+  }
+
+  /** The square, or 0 where that would be denormal. */
+  normalSquare(given: Code): Code {
+    const x = this.#let(given);
+    const small = i32x4.ltS(v128.and(x, this.int(0x7fffffff)), this.int(bitsOf(2 ** -63)));
+    const root = this.#let(v128.andNot(x, small));
+    return this.#let(f32x4.mul(root, root));
+  }
+
   /** The function of this name. */
   unary(name: ElementaryFunction, given: Code): Code {
     const x = this.#f.let(given);

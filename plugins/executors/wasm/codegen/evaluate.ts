@@ -6,7 +6,8 @@
  *
  * @module
  */
-import type { Axis, Buffer, Expression, RandomExpression } from "../../../compiler/ir/types.ts";
+import { rootOf } from "../../../compiler/ir/buffers.ts";
+import type { Axis, BinaryExpression, Buffer, Expression, RandomExpression } from "../../../compiler/ir/types.ts";
 import type { Elementary } from "./elementary.ts";
 import type { FunctionBuilder } from "./function_builder.ts";
 import { callNumbered, choose, type Code, i32, i32x4, int, v128 } from "./instructions.ts";
@@ -37,6 +38,8 @@ export class Evaluator {
   readonly #operations: Operations;
   readonly #scopes: Scopes;
   readonly #memory: MemoryAccess;
+  /** Whether the kernel updates variables: then squares are kept from being denormal, as those of small gradients would. */
+  readonly #updates: boolean;
 
   /** Starts with one scope: the function. */
   constructor(setting: EvaluatorSetting) {
@@ -46,6 +49,7 @@ export class Evaluator {
     this.#operations = new Operations(setting);
     this.#scopes = new Scopes(setting.f, setting.stored);
     this.#memory = new MemoryAccess(setting, this.#scopes, this.#operations, this);
+    this.#updates = [...setting.stored].some(isVariable);
   }
 
   /** Runs `body` with loop variables known, in the block that is open now. What it computes is forgotten after. */
@@ -115,7 +119,13 @@ export class Evaluator {
 
   /** Stores a value at each of the points computed at once. */
   store(buffer: Buffer, index: Expression, x: Expression): void {
-    this.#memory.store(buffer, index, x.type === "bool" ? v128.and(this.vector(x), this.#e.int(1)) : this.vector(x));
+    const value = this.vector(x);
+    const stored = x.type === "bool"
+      ? v128.and(value, this.#e.int(1))
+      : x.type === "f32" && isVariable(buffer)
+      ? this.#e.normal(value)
+      : value;
+    this.#memory.store(buffer, index, stored);
     const { top } = this.#scopes;
     for (const known of top.values.keys()) {
       if (known.kind !== "load" || known.buffer !== buffer) continue;
@@ -165,6 +175,7 @@ export class Evaluator {
       case "unary":
         return this.#operations.unary(x, this.#either(x.x));
       case "binary": {
+        if (this.#isSquareOfUpdate(x)) return { vector: this.#e.normalSquare(this.vector(x.a)) };
         const fused = this.#fused(x);
         return fused ?? this.#operations.binary(x, this.#either(x.a), this.#either(x.b));
       }
@@ -233,11 +244,15 @@ export class Evaluator {
     return { scalar: int(value) };
   }
 
+  #isSquareOfUpdate({ operation, type, a, b }: BinaryExpression): boolean {
+    return this.#updates && operation === "mul" && type === "f32" && a === b;
+  }
+
   /** `a · b + c` and `c - a · b`, rounded once where that is allowed and the product is not known. */
   #fused(x: Expression & { kind: "binary" }): Operand | undefined {
     if (!this.#setting.relaxed || x.type !== "f32") return undefined;
     const product = (part: Expression) =>
-      part.kind === "binary" && part.operation === "mul" &&
+      part.kind === "binary" && part.operation === "mul" && !this.#isSquareOfUpdate(part) &&
         !this.#scopeOf(part).values.has(part) && this.#level(part) === this.#level(x)
         ? part
         : undefined;
@@ -277,4 +292,10 @@ export class Evaluator {
     }
     return { vector: this.#f.let(sum) };
   }
+}
+
+/** Whether a buffer is a variable's, or a part of several variables'. */
+function isVariable(buffer: Buffer): boolean {
+  const { kind } = rootOf(buffer).role;
+  return kind === "variable" || kind === "state";
 }
