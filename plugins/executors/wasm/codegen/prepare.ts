@@ -6,7 +6,7 @@
 import type { Plan } from "../../../compiler/ir/plan.ts";
 import type { Buffer, Kernel } from "../../../compiler/ir/types.ts";
 import { collapseAxes } from "./collapse.ts";
-import { packFactor } from "./pack.ts";
+import { packFactors } from "./pack.ts";
 import { padFactor } from "./pad.ts";
 import type { Rewriting } from "./rewriting.ts";
 import { splitReductions } from "./split_reductions.ts";
@@ -40,6 +40,6 @@ function prepareKernel(kernel: Kernel, rewriting: Rewriting): readonly Kernel[] 
   }
   if (kernel.kind !== "contraction") return [kernel];
   const padded = padFactor(kernel, rewriting);
-  const packed = packFactor(padded.kernel, rewriting);
+  const packed = packFactors(padded.kernel, rewriting);
   return [...padded.before, ...packed.before, ...splitSum(packed.kernel, rewriting)];
 }
