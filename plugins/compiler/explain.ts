@@ -5,35 +5,47 @@
  */
 import { axisGroups, nameBuffer } from "./ir/format.ts";
 import { bytesOf, rootOf } from "./ir/buffers.ts";
-import { measureKernel, measureKernels } from "./ir/measure.ts";
+import { measureKernels } from "./ir/measure.ts";
 import type { Plan } from "./ir/plan.ts";
+import { repetitionsOf } from "./ir/repetitions.ts";
 import { writes } from "./ir/shape.ts";
-import type { Buffer } from "./ir/types.ts";
+import type { Buffer, Kernel } from "./ir/types.ts";
 
 /**
  * A plan as a table: for each kernel its kind, its loops, flops, bytes read and written, what it writes, and which tfjs
- * kernels went into it; then totals, and the bytes of buffers by role.
+ * kernels went into it; then totals, and the bytes of buffers by role. Kernels that come three times or more in a row with
+ * nothing but other buffers, such as the time steps of a recurrent layer, stand there once.
  *
  * Flops and bytes are those of one step, counted by `measureKernel`. Inputs count by the row.
  */
 export function explain(plan: Plan): string {
-  const rows = plan.kernels.map((kernel, at) => {
-    const { flops, bytesRead, bytesWritten } = measureKernel(kernel);
-    return [
-      `${at}`,
-      kernel.kind,
-      axisGroups(kernel).map(([, axes]) => axes.map(({ size }) => size).join("x") || "1").join(" | "),
-      count(flops),
-      size(bytesRead),
-      size(bytesWritten),
-      shortened([...writes(kernel)].map(nameBuffer), ", ", 3),
-      shortened(kernel.from ?? [], " + ", 8),
-    ];
+  const rows = repetitionsOf(plan.kernels).flatMap(({ first, length, times }) => {
+    const once = plan.kernels.slice(first, first + length).map((kernel, at) => kernelRow(kernel, first + at));
+    if (times === 1) return once;
+    const end = first + length * times;
+    const [flops, read, written] = measured(plan.kernels.slice(first, end));
+    const title = `${length} kernel${length === 1 ? "" : "s"} x ${times}`;
+    return [...once, ["", "repeated", title, flops, read, written, `${first} to ${end - 1}`]];
   });
-  const total = measureKernels(plan.kernels);
   const header = ["#", "kind", "loops", "flops", "read", "written", "writes", "from"];
-  const totals = ["", "total", "", count(total.flops), size(total.bytesRead), size(total.bytesWritten)];
-  return [...table([header, ...rows, totals]), "", ...memory(plan)].join("\n");
+  return [...table([header, ...rows, ["", "total", "", ...measured(plan.kernels)]]), "", ...memory(plan)].join("\n");
+}
+
+function kernelRow(kernel: Kernel, at: number): readonly string[] {
+  return [
+    `${at}`,
+    kernel.kind,
+    axisGroups(kernel).map(([, axes]) => axes.map(({ size }) => size).join("x") || "1").join(" | "),
+    ...measured([kernel]),
+    shortened([...writes(kernel)].map(nameBuffer), ", ", 3),
+    shortened(kernel.from ?? [], " + ", 8),
+  ];
+}
+
+/** Flops, bytes read and bytes written. */
+function measured(kernels: readonly Kernel[]): readonly [string, string, string] {
+  const { flops, bytesRead, bytesWritten } = measureKernels(kernels);
+  return [count(flops), size(bytesRead), size(bytesWritten)];
 }
 
 function memory(plan: Plan): readonly string[] {

@@ -1,8 +1,10 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Model, tf } from "@stride/stride";
 import { explain, type Plan } from "@stride/stride/compiler";
 import { wasm, webgpu } from "@stride/stride/executors";
 import { oneDevice } from "@stride/stride/strategies";
+import { repetitionsOf } from "../../plugins/compiler/ir/repetitions.ts";
+import { structureOf } from "../../plugins/compiler/ir/structure.ts";
 import { webgpuTest } from "../webgpu.ts";
 
 async function explained(device: string, executor: ReturnType<typeof wasm>, plans: readonly Plan[]): Promise<void> {
@@ -29,4 +31,24 @@ Deno.test("explain() shows fused kernels of what wasm() compiles", async () => {
 webgpuTest("explain() shows fused kernels of what webgpu() compiles", async () => {
   const plans: Plan[] = [];
   await explained("webgpu", webgpu({ onPlan: (plan) => plans.push(plan) }), plans);
+});
+
+Deno.test("explain() shows the time steps of a recurrent layer once", async () => {
+  const plans: Plan[] = [];
+  const layers = [tf.layers.lstm({ units: 4, inputShape: [12, 3] }), tf.layers.dense({ units: 1 })];
+  const model = oneDevice({ device: "cpu" }).scope(() => Model.from(tf.sequential({ layers })));
+  model.compile({ loss: "mse", executor: wasm({ onPlan: (plan) => plans.push(plan) }) });
+  await model.fit({ x: tf.ones([2, 12, 3]), y: tf.zeros([2, 1]) }, { batchSize: 2, verbose: 0 });
+  const { kernels } = plans[0]!;
+  const repeated = repetitionsOf(kernels).filter(({ times }) => times > 1);
+  // Forwards and backwards; the first and the last step have less to do.
+  assertEquals(repeated.length, 2);
+  const lines = explain(plans[0]!).split("\n");
+  for (const { first, length, times } of repeated) {
+    assert(times >= 10);
+    const keys = kernels.slice(first, first + length * times).map((kernel) => structureOf(kernel).key);
+    keys.forEach((key, at) => assertEquals(key, keys[at % length]));
+    assertEquals(lines.filter((line) => line.includes(`${length} kernels x ${times}`)).length, 1);
+    assert(!lines.some((line) => line.startsWith(`${first + length} `)));
+  }
 });
