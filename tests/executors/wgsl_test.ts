@@ -25,6 +25,7 @@ import { type Convolution, convolution, product, scratch } from "./wgsl_contract
 import {
   axesOfSizes,
   compare,
+  contextOf,
   difference,
   interpretKernels,
   noise,
@@ -39,6 +40,11 @@ const SUMS = 3e-6;
 
 function nest(outer: readonly Axis[], stores: readonly Store[], rest: Partial<Nest> = {}): Nest {
   return { kind: "nest", outer, inner: [], reductions: [], stores, ...rest };
+}
+
+/** How often a shader's text names an element of memory. */
+function accessesIn(code: string): number {
+  return code.match(/\bm\d+\[/g)!.length;
 }
 
 /** A function of each element of an array, on the device. */
@@ -487,10 +493,13 @@ webgpuTest("printKernel() multiplies matrices of any shape, transposed or not", 
 });
 
 webgpuTest("printKernel() does long work on sums in loops, in place", async () => {
-  for (const [rows, columns] of [[16, 32], [9, 10]] as const) {
+  // Odd numbers of sums, which are taken by number; inner sizes that are loaded in fours or not, with few terms or many.
+  const shapes = [[16, 32, 12], [9, 10, 12], [16, 16, 128], [7, 13, 64], [5, 3, 37], [1, 11, 64], [13, 1, 40]] as const;
+  for (const [rows, columns, inner] of shapes) {
     const where = setting();
     const { pool } = where;
-    const [plain, arrays] = product(where, { batch: 1, rows, columns, inner: 12 });
+    const transposeA = rows === 7 || rows === 16;
+    const [plain, arrays] = product(where, { batch: 1, rows, columns, inner, transposeA, transposeB: rows === 13 });
     const [weight, moment] = [0, 1].map(() => pool.buffer("f32", rows * columns, { kind: "variable", path: "w" }));
     const { index } = plain.stores[0]!;
     const gradient = pool.result(plain.result, "f32");
@@ -505,7 +514,11 @@ webgpuTest("printKernel() does long work on sums in loops, in place", async () =
       ],
     };
     arrays.set(weight!, noise(rows * columns, 8)).set(moment!, noise(rows * columns, 9));
-    assertLessOrEqual((await compare([kernel], arrays, where)).worst, SUMS);
+    assertLessOrEqual((await compare([kernel], arrays, where)).worst, SUMS, `${rows} by ${columns}, ${inner} terms`);
+    // Compiling time grows with the square of the storage accesses.
+    for (const { code } of printKernel(kernel, contextOf(where))) {
+      assertLessOrEqual(accessesIn(code), inner < 32 ? 96 : 24);
+    }
   }
 });
 

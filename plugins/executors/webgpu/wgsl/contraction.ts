@@ -14,10 +14,14 @@ import { splitContraction } from "./split_contraction.ts";
 import { Tile } from "./tile.ts";
 import { type Alternative, printStaged, stagedAlternatives } from "./workgroup_contraction.ts";
 
+/** The loops of a contraction. */
+const LOOPS = ["batch", "rows", "columns", "inner"] as const;
+/** Terms in one loop cost so much less than in several, or more. */
+const WORTH_KEEPING_APART = 0.9;
+
 /** Prints a contraction: one shader, or partial sums and a reduction of them. */
 export function printContraction(contraction: Contraction, context: PrintContext): readonly ComputeShader[] {
-  const simple = simplified(contraction, context.expressions);
-  return printStaged(simple, context) ?? printSplit(simple, context, false);
+  return printStaged(simplified(contraction, context.expressions), context) ?? printSplit(contraction, context, false);
 }
 
 /** Ways to compute a contraction that give the same bits; none where there is only one. @param most How many at most. */
@@ -31,16 +35,30 @@ export function contractionAlternatives(
 
 /** @param partial Whether the sums are parts of others already: such are split only where they are too long for a loop. */
 function printSplit(contraction: Contraction, context: PrintContext, partial: boolean): readonly ComputeShader[] {
-  const simple = partial ? simplified(contraction, context.expressions) : contraction;
-  const tiles = chooseTiles(simple, context);
-  const split = splitContraction(simple, partial ? Infinity : tiles.invocations, context);
-  if (split === undefined) return [new TilePrinter(simple, tiles, context).print()];
+  const simple = simplified(contraction, context.expressions);
+  const { invocations } = chooseTiles(simple, context);
+  const split = splitContraction(simple, partial ? Infinity : invocations, context);
+  if (split === undefined) return [printTiles(contraction, context)];
   const { reduction, buffer } = split;
   const [first, ...rest] = printSplit(split.partial, context, true) as [ComputeShader, ...ComputeShader[]];
   return [{ ...first, scratch: [...first.scratch, buffer] }, ...rest, ...printNest(reduction, context)];
 }
 
-function simplified(contraction: Contraction, pool: Expressions): Contraction {
+/** Loops over terms are made one, unless loads serve more products where they stay apart: those of windows overlap. */
+function printTiles(contraction: Contraction, context: PrintContext): ComputeShader {
+  const [whole, apart] = [LOOPS, LOOPS.slice(0, 3)].map((loops) => {
+    const simple = simplified(contraction, context.expressions, loops);
+    return new TilePrinter(simple, chooseTiles(simple, context), context);
+  }) as [TilePrinter, TilePrinter];
+  return (apart.costOfProduct <= whole.costOfProduct * WORTH_KEEPING_APART ? apart : whole).print();
+}
+
+/** The same contraction with as few axes as possible. @param loops Where axes are made one. */
+function simplified(
+  contraction: Contraction,
+  pool: Expressions,
+  loops: readonly (typeof LOOPS)[number][] = LOOPS,
+): Contraction {
   let { left, right, stores } = contraction;
   const axes = {
     batch: contraction.batch,
@@ -48,7 +66,7 @@ function simplified(contraction: Contraction, pool: Expressions): Contraction {
     columns: contraction.columns,
     inner: contraction.inner,
   };
-  for (const kind of ["batch", "rows", "columns", "inner"] as const) {
+  for (const kind of loops) {
     const { axes: fewer, substitute } = collapse(
       pool,
       axes[kind],

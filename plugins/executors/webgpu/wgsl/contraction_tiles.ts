@@ -4,12 +4,13 @@
  * @module
  */
 import type { Expressions } from "../../../compiler/ir/expressions.ts";
-import { axesOf, cost } from "../../../compiler/ir/shape.ts";
+import { axesOf, cost, points } from "../../../compiler/ir/shape.ts";
 import type { Axis, Buffer, Contraction, Expression, Store } from "../../../compiler/ir/types.ts";
 import { newAxis, type Substitute, substitution } from "./axes.ts";
 import { Emitter, loadsOf, vectorBuffers } from "./emitter.ts";
 import { OperandMemory } from "./memory.ts";
 import { assemble } from "./module.ts";
+import { takeNumbered } from "./numbered.ts";
 import type { ComputeShader, PrintContext } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
@@ -22,6 +23,8 @@ export interface Tiles {
 
 /** Storage accesses in a shader's text beyond which compiling it takes seconds. */
 const MOST_ACCESSES = 96;
+/** Storage accesses in the text of stores beyond which these are done in loops where that costs little. */
+const MOST_QUICK_ACCESSES = 16;
 /** Storage accesses in the text of the innermost loop. */
 const MOST_INNER_ACCESSES = 64;
 /** Products in the text of the innermost loop. */
@@ -30,6 +33,12 @@ const MOST_INNER_PRODUCTS = 1024;
 const MOST_WORK = 1200;
 /** An axis before the last one that has no more values than this may be written out. */
 const SHORT_AXIS = 7;
+/** More text must save this part of the loads: it compiles for longer, and lavapipe runs the loop as fast. */
+const WORTH_WRITING = 0.8;
+/** Vectors that a loop over their four elements may move up. */
+const MOST_MOVED = 32;
+/** What moving one up costs, in loads. */
+const MOVE_COST = 0.05;
 
 /** A factor: where its elements are in the tile, and along which loop it is loaded four elements at a time. */
 interface Factor {
@@ -44,6 +53,8 @@ interface Unrolling {
   readonly steps: number;
   /** Whether all of the one before is. */
   readonly both: boolean;
+  /** Whether the steps, which are four then, are a loop after all, with what is loaded in fours before it. */
+  readonly looped: boolean;
 }
 
 /** Neighbouring columns whose sums are one vector, or one that is left over. */
@@ -67,7 +78,7 @@ export class TilePrinter {
   readonly #memory: OperandMemory;
   readonly #emitter: Emitter;
   readonly #groups: readonly Group[];
-  readonly #scratch: Buffer[] = [];
+  readonly #unrolling: Unrolling & { readonly cost: number };
 
   /** @param contraction With as few axes as possible. */
   constructor(contraction: Contraction, tiles: Tiles, context: PrintContext) {
@@ -97,6 +108,12 @@ export class TilePrinter {
       groups.push({ first, width: columns.size - first >= 4 ? 4 : 1 });
     }
     this.#groups = groups;
+    this.#unrolling = this.#chooseUnrolling();
+  }
+
+  /** About how long a product of all of its tile takes, in loads. */
+  get costOfProduct(): number {
+    return this.#unrolling.cost / (this.#tiles.rows.size * this.#tiles.columns.size);
   }
 
   /** The shader. */
@@ -115,7 +132,6 @@ export class TilePrinter {
       invocations: this.#tiles.invocations,
       workgroupSize: this.#context.tuning.contractionWorkgroupSize,
       loopIterations,
-      scratch: this.#scratch,
     });
   }
 
@@ -200,36 +216,52 @@ export class TilePrinter {
   }
 
   /** Writes out as much as lets loads serve several products, within what compiles quickly. */
-  #chooseUnrolling(): Unrolling {
+  #chooseUnrolling(): Unrolling & { readonly cost: number } {
     const { inner } = this.#contraction;
     const { tuning } = this.#context;
     const last = inner.at(-1);
     const before = inner.at(-2);
-    if (last === undefined) return { steps: 1, both: false };
-    const byFour = this.#left.by === "inner" || this.#right.by === "inner";
-    const steps = byFour ? [4] : Array.from({ length: Math.max(tuning.unroll, SHORT_AXIS) }, (_, i) => i + 1)
+    if (last === undefined) return { steps: 1, both: false, looped: false, cost: 0 };
+    const looped = this.#left.by === "inner" || this.#right.by === "inner";
+    const steps = looped ? [4] : Array.from({ length: Math.max(tuning.unroll, SHORT_AXIS) }, (_, i) => i + 1)
       .filter((step) => last.size % step === 0 && (step <= tuning.unroll || step === last.size));
     const loops = new Map<Axis, Expression>(inner.map((axis) => [axis, newAxis(this.#pool, axis.size).value]));
-    let best: Unrolling = { steps: steps[0]!, both: false };
-    let lowest = Infinity;
-    for (const step of steps) {
-      for (const both of before !== undefined && before.size <= SHORT_AXIS ? [false, true] : [false]) {
-        const places = this.#places({ steps: step, both }, loops);
-        const loads = new Set<Expression>();
-        for (const place of places) {
-          for (const factor of [this.#left, this.#right]) {
-            for (let i = 0; i < factor.tile.size; i++) loads.add(this.#element(factor, i, place)[0]);
-          }
+    let best: Unrolling = { steps: steps[0]!, both: false, looped };
+    let lowest = this.#costOf(best, loops).each;
+    for (const loop of looped ? [true, false] : [false]) {
+      for (const step of steps) {
+        for (const both of before !== undefined && before.size <= SHORT_AXIS ? [false, true] : [false]) {
+          const unrolling = { steps: step, both, looped: loop };
+          const { each, loads, products, moved } = this.#costOf(unrolling, loops);
+          if (loads > MOST_INNER_ACCESSES || products > MOST_INNER_PRODUCTS || moved > MOST_MOVED) continue;
+          if (each <= lowest * WORTH_WRITING) [best, lowest] = [unrolling, each];
         }
-        const products = places.length * this.#tiles.rows.size * this.#groups.length;
-        const first = best.steps === step && !both && lowest === Infinity;
-        if (!first && (loads.size > MOST_INNER_ACCESSES || products > MOST_INNER_PRODUCTS)) continue;
-        // A loop's own work is about that of four loads.
-        const each = (loads.size + 4) / places.length;
-        if (each < lowest * 0.97) [best, lowest] = [{ steps: step, both }, each];
       }
     }
-    return best;
+    return { ...best, cost: lowest };
+  }
+
+  /**
+   * What a product of all of a tile costs, in loads, where so much is written out; and loads, products and vectors that are
+   * moved up in the text.
+   */
+  #costOf(
+    unrolling: Unrolling,
+    loops: ReadonlyMap<Axis, Expression>,
+  ): { readonly each: number; readonly loads: number; readonly products: number; readonly moved: number } {
+    const places = this.#places(unrolling, loops);
+    const times = unrolling.looped ? unrolling.steps : 1;
+    let [all, loads, moved] = [0, 0, 0];
+    for (const factor of [this.#left, this.#right]) {
+      const elements = Array.from({ length: factor.tile.size }, (_, i) => i);
+      const count = new Set(places.flatMap((place) => elements.map((i) => this.#element(factor, i, place)[0]))).size;
+      const inFours = unrolling.looped && factor.by === "inner";
+      all += count;
+      loads += inFours ? count : count / times;
+      if (inFours) moved += count;
+    }
+    const products = places.length / times * this.#tiles.rows.size * this.#groups.length;
+    return { each: (all + moved * times * MOVE_COST) / places.length, loads, products, moved };
   }
 
   /** @returns How many iterations its loops take. */
@@ -237,7 +269,7 @@ export class TilePrinter {
     const pool = this.#pool;
     const emitter = this.#emitter;
     const { inner } = this.#contraction;
-    const unrolling = this.#chooseUnrolling();
+    const unrolling = this.#unrolling;
     const last = inner.at(-1);
     let iterations = 1;
     let opened = 0;
@@ -253,14 +285,54 @@ export class TilePrinter {
       iterations *= loop.axis.size;
       opened++;
     });
-    for (const place of this.#places(unrolling, loops)) this.#emitProducts(place);
+    const places = this.#places(unrolling, loops);
+    if (unrolling.looped) iterations *= this.#emitFours(places.filter(({ step }) => step === 0));
+    else for (const place of places) this.#emitProducts(place);
     for (; opened > 0; opened--) emitter.close();
     return iterations;
   }
 
-  #emitProducts(place: InnerPlace): void {
+  /**
+   * A loop over four steps, with what is loaded in fours before it: each step takes the first of the four and moves the
+   * others up.
+   *
+   * @param firsts The first of each four.
+   * @returns How many iterations it takes, and the one that it is in.
+   */
+  #emitFours(firsts: readonly InnerPlace[]): number {
+    const pool = this.#pool;
+    const emitter = this.#emitter;
+    const variables = new Map<string, string>();
+    const namesOf = (factor: Factor, first: InnerPlace): readonly string[] =>
+      Array.from({ length: factor.tile.size }, (_, element) => {
+        const loaded = emitter.vector(this.#element(factor, element, first)[0]);
+        let name = variables.get(loaded);
+        if (name === undefined) {
+          variables.set(loaded, name = emitter.newName("f"));
+          emitter.line(`var ${name} = ${loaded};`);
+        }
+        return `${name}.x`;
+      });
+    const byFour = [this.#left, this.#right].filter(({ by }) => by === "inner");
+    const current = firsts.map((first) => new Map(byFour.map((factor) => [factor, namesOf(factor, first)])));
+    const step = newAxis(pool, 4);
+    const variable = emitter.newName("k");
+    emitter.open(`for (var ${variable} = 0; ${variable} < 4; ${variable}++)`);
+    emitter.defineAxis(step.axis, variable);
+    firsts.forEach((first, i) =>
+      this.#emitProducts({ ...first, place: pool.add(first.place!, step.value) }, current[i]!)
+    );
+    for (const name of variables.values()) emitter.line(`${name} = ${name}.yzww;`);
+    emitter.close();
+    return 5;
+  }
+
+  /** @param current The names of a factor's elements, where they have been loaded. */
+  #emitProducts(place: InnerPlace, current: ReadonlyMap<Factor, readonly string[]> = new Map()): void {
     const emitter = this.#emitter;
     const text = (factor: Factor, element: number): string => {
+      const known = current.get(factor);
+      if (known !== undefined) return known[element]!;
       const [value, lane] = this.#element(factor, element, place);
       return lane === undefined ? emitter.scalar(value) : `${emitter.vector(value)}.${"xyzw"[lane]}`;
     };
@@ -299,7 +371,10 @@ export class TilePrinter {
     const loads = loadsOf(stores.flatMap(({ index, value }) => [index, value]));
     const accesses = loads.reduce((total, load) => total + times(load), stores.length * tile.rows.size * width);
     const work = stores.reduce((total, { value }) => total + cost(value), 0) * tile.rows.size * width;
-    if (accesses > MOST_ACCESSES || work > MOST_WORK) return this.#emitStoresInLoops(sums, width, fours);
+    // In loops, taking each sum by its number is as much work as so many products.
+    const terms = points(this.#contraction.inner);
+    const most = terms < 2 * (tile.rows.size + width) ? MOST_ACCESSES : MOST_QUICK_ACCESSES;
+    if (accesses > most || work > MOST_WORK) return this.#emitStoresInLoops(sums, width, fours);
     sums.forEach((ofRow, row) =>
       ofRow.forEach((text, column) => this.#emitStoresAt(pool.int(row), pool.int(column), text, fours))
     );
@@ -320,37 +395,26 @@ export class TilePrinter {
     emitter.close();
   }
 
-  /** Loops need sums that can be numbered. Arrays of an invocation's own compile for seconds, memory does not. */
+  /** The text of the stores once, in a loop over rows and one over columns. */
   #emitStoresInLoops(sums: readonly (readonly string[])[], width: number, fours: boolean): number {
-    const pool = this.#pool;
+    const columns = Array.from({ length: width }, (_, column) => sums.map((ofRow) => ofRow[column]!));
+    this.#inLoop(columns, (row, ofRow) => {
+      this.#inLoop([ofRow], (column, [text]) => this.#emitStoresAt(row, column, text!, fours));
+    });
+    return sums.length * (width + 1);
+  }
+
+  /** A loop over the variables of each list, which are taken by their number. No loop where there is one. */
+  #inLoop(lists: readonly (readonly string[])[], body: (place: Expression, names: readonly string[]) => void): void {
     const emitter = this.#emitter;
-    const { rows, invocations } = this.#tiles;
-    const each = rows.size * width;
-    const spilled = pool.buffer("f32", invocations * each * (fours ? 4 : 1), { kind: "scratch" });
-    this.#scratch.push(spilled);
-    if (fours) this.#vectors.add(spilled);
-    const { name } = this.#memory.place(spilled);
-    const start = emitter.newName("s");
-    emitter.line(`let ${start} = thread * ${each};`);
-    sums.flat().forEach((text, i) => emitter.line(`${name}[${start} + ${i}] = ${text};`));
-    const loop = (size: number): Expression => {
-      const index = pool.axis(size);
-      if (index.kind === "axis") {
-        const variable = emitter.newName("i");
-        emitter.open(`for (var ${variable} = 0; ${variable} < ${size}; ${variable}++)`);
-        emitter.defineAxis(index.axis, variable);
-      }
-      return index;
-    };
-    const row = loop(rows.size);
-    const column = loop(width);
-    const at = emitter.scalar(pool.add(pool.mul(row, width), column));
-    const text = emitter.newName("r");
-    emitter.line(`let ${text} = ${name}[${start} + ${at}];`);
-    this.#emitStoresAt(row, column, text, fours);
-    if (column.kind === "axis") emitter.close();
-    if (row.kind === "axis") emitter.close();
-    return rows.size * (width + 1);
+    const size = lists[0]!.length;
+    const index = this.#pool.axis(size);
+    if (index.kind !== "axis") return body(index, lists.map(([name]) => name!));
+    const variable = emitter.newName("i");
+    emitter.open(`for (var ${variable} = 0; ${variable} < ${size}; ${variable}++)`);
+    emitter.defineAxis(index.axis, variable);
+    body(index, takeNumbered(emitter, lists, variable));
+    emitter.close();
   }
 }
 
