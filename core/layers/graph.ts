@@ -153,7 +153,9 @@ function fit(model: tf.LayersModel, input: Tensor, symbol: tf.SymbolicTensor): T
   if (!fits) {
     throw new TypeError(
       `Cannot run the model "${model.name}" on an input of shape ${formatShape(input.shape)}: its input ` +
-        `"${symbol.name}" has the shape ${formatShape(expected)}.`,
+        `"${symbol.name}" has the shape ${
+          formatShape(expected)
+        }. Reshape the data, or change the first layer's inputShape.`,
     );
   }
   return tensor.dtype === symbol.dtype ? tensor : tensor.cast(symbol.dtype);

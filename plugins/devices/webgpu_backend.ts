@@ -58,6 +58,19 @@ export interface WebGpuBackendOptions {
   readonly failure: () => DeviceError | undefined;
 }
 
+/** tfjs would bind what is too large all the same, and the device could not be used from then on. */
+function checkSize({ limits }: GPUDevice, shape: readonly number[]): void {
+  const most = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+  const bytes = 4 * tf.util.sizeFromShape([...shape]);
+  if (bytes <= most) return;
+  throw new DeviceError(
+    `Cannot keep a tensor of shape [${
+      shape.join(", ")
+    }] on the WebGPU device: it takes ${bytes} bytes, and kernels reach ` +
+      `${most} of one here. Use smaller layers or batches, or device "cpu".`,
+  );
+}
+
 /** Registers the backend and sets it up, without making it the current one. tfjs's own is loaded now, and left alone. */
 export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise<void> {
   const { name, device, info, software, failure } = options;
@@ -66,7 +79,9 @@ export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise
     readonly loopLimit: number | undefined = software ? SOFTWARE_LOOP_LIMIT : undefined;
 
     override runWebGPUProgram(...given: Parameters<TfjsWebGpuBackend["runWebGPUProgram"]>): tf.TensorInfo {
-      const [program, [input]] = given;
+      const [program, inputs] = given;
+      for (const shape of [...inputs.map(({ shape }) => shape), program.outputShape]) checkSize(device, shape);
+      const [input] = inputs;
       fixShader(program, { input: input && this.tensorMap.get(input.dataId)?.dtype });
       return super.runWebGPUProgram(...given);
     }

@@ -62,7 +62,8 @@ export function categoricalCrossentropy(options: CrossentropyLossOptions = {}): 
 export type SparseCrossentropyLossOptions = LossOptions & values.SparseCrossentropyOptions;
 
 /**
- * Crossentropy of class numbers. Keras: `SparseCategoricalCrossentropy`.
+ * Crossentropy of class numbers. Keras: `SparseCategoricalCrossentropy`. A number that no class has adds 0, as in Keras on
+ * JAX: check labels that you do not trust.
  *
  * ```ts
  * import { sparseCategoricalCrossentropy } from "@stride/stride/losses";

@@ -185,3 +185,33 @@ for (const stepsPerExecution of [1, 8]) {
     },
   );
 }
+
+/** Trains a dense layer for a step. @returns The loss. */
+async function trained(units: number, inputs: number, rows = 2): Promise<number> {
+  const layer = tf.layers.dense({ units, inputShape: [inputs], kernelInitializer: "zeros", useBias: false });
+  const model = oneDevice({ device: "webgpu" }).scope(() => Model.from(tf.sequential({ layers: [layer] })));
+  model.compile({ optimizer: "adam", loss: "mse" });
+  const ones = (size: number) =>
+    ({ shape: [rows, size], dtype: "float32", values: new Float32Array(rows * size).fill(1) }) as const;
+  try {
+    const { history } = await model.fit({ x: ones(inputs), y: ones(units) }, { batchSize: rows, verbose: 0 });
+    return history.loss![0]!;
+  } finally {
+    model.dispose();
+  }
+}
+
+webgpuTest("a layer that no binding can hold is refused by its size, and others train after it", async () => {
+  await webgpu().open();
+  webgpu().activate();
+  const { device } = tf.backend() as unknown as { device: GPUDevice };
+  const most = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  const units = Math.floor(most / 4 / 8192) + 1;
+  await assertRejects(
+    () => trained(units, 8192),
+    DeviceError,
+    `it takes ${units * 8192 * 4} bytes, and kernels reach ${most} of one here. Use smaller layers or batches`,
+  );
+  assertEquals(await trained(3, 4), 1);
+  cpu().activate();
+});
