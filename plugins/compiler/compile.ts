@@ -6,6 +6,7 @@
 import type { Step } from "../../core/step.ts";
 import type { Graph, ValueInfo, ValueRef } from "./graph.ts";
 import { linkStep } from "./link.ts";
+import { lookupsOf } from "./lookups.ts";
 import { type HostInput, lowerGraph } from "./lower/lower_graph.ts";
 import type { Plan } from "./ir/plan.ts";
 import { elideCopies } from "./passes/elide_copies.ts";
@@ -29,7 +30,7 @@ export interface PlanOptions {
  */
 export function planStep(step: Step, signature: BatchSignature, options: PlanOptions): Plan {
   const graph = simplifyGraph(linkStep(traceStep(step, signature)));
-  return optimizePlan(lowerGraph(graph, options), options);
+  return { ...optimizePlan(lowerGraph(graph, options), options), lookups: lookupsOf(graph) };
 }
 
 /** The two halves of a phase, for strategies that exchange in between. */
@@ -59,7 +60,10 @@ export function planPhase(step: Step, phase: number, signature: BatchSignature, 
     nodes.push({ kind: "variable", id: nodes.length, path, outputs: [info] });
     return { node: nodes.length - 1, output: 0 };
   });
-  const half = (graph: Graph): Plan => optimizePlan(lowerGraph(simplifyGraph(graph), options), options);
+  const half = (graph: Graph): Plan => ({
+    ...optimizePlan(lowerGraph(simplifyGraph(graph), options), options),
+    lookups: lookupsOf(graph),
+  });
   return {
     compute: half({ ...compute, nodes, writes: [], outputs: written }),
     ...(apply === undefined ? {} : { apply: half(apply) }),

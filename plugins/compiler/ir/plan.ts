@@ -5,6 +5,7 @@
  */
 import type { Nested } from "../../../core/nested.ts";
 import type { ValueInfo } from "../graph.ts";
+import type { TableLookup } from "../lookups.ts";
 import type { Expressions } from "./expressions.ts";
 import type { Buffer, Kernel } from "./types.ts";
 
@@ -34,6 +35,8 @@ export interface Plan {
   readonly scratch: readonly Buffer[];
   /** All constants. */
   readonly constants: readonly Buffer[];
+  /** Numbers of the batch that must be places in a table, which executors check before it runs. @default none */
+  readonly lookups?: readonly TableLookup[];
   /** Gradients that it is given (apply) or gives (compute), by the phase's variables; absent in whole steps. */
   readonly gradients?: readonly (Buffer | null)[];
 }

@@ -11,6 +11,7 @@ import { measureKernels } from "../../compiler/ir/measure.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
 import { allocate } from "../../compiler/passes/allocate.ts";
+import { checkLookups } from "../check_lookups.ts";
 import { controlBytes, type GenerateModule, type ModuleLayout } from "./layout.ts";
 import type { Block } from "./memory.ts";
 import type { Job, LoadedModule, WorkerPool } from "./pool.ts";
@@ -106,8 +107,12 @@ export class Variant {
    * @param first The first batch's row of the table.
    * @param sums Where the steps' sums are added when they are taken out.
    * @throws {Error} If a thread has failed.
+   * @throws {RangeError} If a number of a batch is no place in the table that it is looked up in.
    */
   async queue(batches: readonly Batch[], table: StepTable, first: number, sums: Sums): Promise<Execution> {
+    const { lookups = [] } = this.#plan;
+    // Batches of a data set in memory have its numbers.
+    for (const batch of batches[0]!.source === undefined ? batches : batches.slice(0, 1)) checkLookups(lookups, batch);
     const half = this.#next;
     await this.#executions[half]?.finish();
     this.#regions.write(half, batches, table, first);

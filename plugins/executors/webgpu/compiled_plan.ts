@@ -14,6 +14,7 @@ import { plannedVariables } from "../../compiler/state/planned_variables.ts";
 import type { VariableUse } from "../../compiler/state/shared_variables.ts";
 import { toHostType } from "./batch_leaves.ts";
 import { aligned, ALIGNMENT, createBuffer, type Range } from "./memory.ts";
+import { checkLookups } from "../check_lookups.ts";
 import { Timing } from "./pacer.ts";
 import type { Pipeline } from "./pipelines.ts";
 import type { Runtime } from "./runtime.ts";
@@ -179,9 +180,11 @@ export class CompiledPlan {
   async prepare(batches: readonly Batch[]): Promise<Prepared> {
     const { runtime, program, step } = this.#options;
     const [batch] = batches as readonly [Batch];
+    const { plan } = this;
+    // Batches of a data set in memory have its numbers.
+    for (const each of batch.source === undefined ? batches : [batch]) checkLookups(plan.lookups ?? [], each);
     const staged = this.#isStaged(batch);
     const steps = batches.length;
-    const { plan } = this;
     for (const { variable, path } of step.variables) {
       if (!variable.isDisposed) continue;
       throw new Error(`Cannot run the ${step.kind} step: its variable "${path}" was disposed. Make the model anew.`);
