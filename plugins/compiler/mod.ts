@@ -40,6 +40,7 @@ export { type HalfPlans, optimizePlan, type PlanOptions, planPhase, planStep } f
 export type { HostInput } from "./lower/lower_graph.ts";
 export { type Bounds, Expressions } from "./ir/expressions.ts";
 export type { Plan } from "./ir/plan.ts";
+export type { TableLookup } from "./lookups.ts";
 export type * from "./ir/types.ts";
 export { simplifyGraph } from "./passes/simplify_graph.ts";
 export { arraysOf, hostInputs, signatureOf } from "./signature.ts";
