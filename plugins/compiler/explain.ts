@@ -10,11 +10,13 @@ import type { Plan } from "./ir/plan.ts";
 import { repetitionsOf } from "./ir/repetitions.ts";
 import { writes } from "./ir/shape.ts";
 import type { Buffer, Kernel } from "./ir/types.ts";
+import { formatBytes, formatCount } from "./units.ts";
 
 /**
  * A plan as a table: for each kernel its kind, its loops, flops, bytes read and written, what it writes, and which tfjs
  * kernels went into it; then totals, and the bytes of buffers by role. Kernels that come three times or more in a row with
- * nothing but other buffers, such as the time steps of a recurrent layer, stand there once.
+ * nothing but other buffers, such as the time steps of a recurrent layer, stand there once. What an executor chose for the
+ * whole plan comes last: `Plan.notes`.
  *
  * Flops and bytes are those of one step, counted by `measureKernel`. Inputs count by the row.
  */
@@ -27,8 +29,10 @@ export function explain(plan: Plan): string {
     const title = `${length} kernel${length === 1 ? "" : "s"} x ${times}`;
     return [...once, ["", "repeated", title, flops, read, written, `${first} to ${end - 1}`]];
   });
+  const notes = plan.notes === undefined ? [] : ["", ...plan.notes];
   const header = ["#", "kind", "loops", "flops", "read", "written", "writes", "from"];
-  return [...table([header, ...rows, ["", "total", "", ...measured(plan.kernels)]]), "", ...memory(plan)].join("\n");
+  return [...table([header, ...rows, ["", "total", "", ...measured(plan.kernels)]]), "", ...memory(plan), ...notes]
+    .join("\n");
 }
 
 function kernelRow(kernel: Kernel, at: number): readonly string[] {
@@ -45,7 +49,7 @@ function kernelRow(kernel: Kernel, at: number): readonly string[] {
 /** Flops, bytes read and bytes written. */
 function measured(kernels: readonly Kernel[]): readonly [string, string, string] {
   const { flops, bytesRead, bytesWritten } = measureKernels(kernels);
-  return [count(flops), size(bytesRead), size(bytesWritten)];
+  return [formatCount(flops), formatBytes(bytesRead), formatBytes(bytesWritten)];
 }
 
 function memory(plan: Plan): readonly string[] {
@@ -69,7 +73,7 @@ function memory(plan: Plan): readonly string[] {
     ...groups.filter(([, buffers]) => buffers.length > 0).map(([name, buffers]) => [
       name,
       `${buffers.length}`,
-      size(buffers.reduce((sum, buffer) => sum + bytesOf(buffer), 0)),
+      formatBytes(buffers.reduce((sum, buffer) => sum + bytesOf(buffer), 0)),
     ]),
   ]);
 }
@@ -83,21 +87,4 @@ function table(rows: readonly (readonly string[])[]): readonly string[] {
 function shortened(names: readonly string[], by: string, most: number): string {
   const shown = names.slice(0, most).join(by);
   return names.length > most ? `${shown}${by}… (${names.length})` : shown;
-}
-
-function count(value: number): string {
-  return scaled(value, 1000, ["", "k", "M", "G", "T"]);
-}
-
-function size(bytes: number): string {
-  return scaled(bytes, 1024, [" B", " KiB", " MiB", " GiB", " TiB"]);
-}
-
-function scaled(value: number, step: number, units: readonly string[]): string {
-  let unit = 0;
-  while (value >= step && unit < units.length - 1) {
-    value /= step;
-    unit++;
-  }
-  return `${Number(value.toPrecision(3))}${units[unit]}`;
 }

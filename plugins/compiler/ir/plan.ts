@@ -39,4 +39,6 @@ export interface Plan {
   readonly lookups?: readonly TableLookup[];
   /** Gradients that it is given (apply) or gives (compute), by the phase's variables; absent in whole steps. */
   readonly gradients?: readonly (Buffer | null)[];
+  /** How an executor will run it, a line each, for `explain`: only in plans that it hands out. @default nothing is said */
+  readonly notes?: readonly string[];
 }

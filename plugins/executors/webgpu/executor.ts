@@ -7,9 +7,11 @@ import type { Device } from "../../../core/device.ts";
 import type { Executor } from "../../../core/executor.ts";
 import { deferring } from "../../compiler/deferring.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
+import { reporting } from "../../compiler/planner.ts";
 import { WebGpuProgram } from "./program.ts";
 import type { Compiler } from "./program_options.ts";
 import { type RuntimeCounts, runtimeOf } from "./runtime.ts";
+import { chooseSingleStep, OTHER_BINDINGS } from "./single_step.ts";
 import { webGpuBackendOf } from "./tfjs_backend.ts";
 import { Tuner, type TunerOptions } from "./tuner.ts";
 import type { AdapterKind } from "./wgsl/mod.ts";
@@ -37,13 +39,18 @@ export interface WebGpuExecutorOptions {
    * @default sizes decide
    */
   readonly tuner?: TunerOptions;
-  /** Receives each plan before it is compiled: `explain(plan)` prints it. @default nothing is done with plans */
+  /**
+   * Receives each plan before it is compiled, with a note that says whether one dispatch does whole steps, and why:
+   * `explain(plan)` prints it.
+   *
+   * @default nothing is done with plans
+   */
   readonly onPlan?: (plan: Plan) => void;
 }
 
 /** An executor from a compiler. */
 export function webGpuExecutor(compiler: Compiler, options: WebGpuExecutorOptions = {}): Executor {
-  const { snapshotSeconds = 10, kernelsFor, tuner } = options;
+  const { snapshotSeconds = 10, kernelsFor, tuner, onPlan } = options;
   return {
     name: "webgpu",
     sketch: deferring,
@@ -51,13 +58,18 @@ export function webGpuExecutor(compiler: Compiler, options: WebGpuExecutorOption
     // deno-lint-ignore require-await
     async load(step, { device, replica }) {
       const runtime = runtimeOf(webGpuBackendOf(device));
+      const tuning = compiler.tuning ?? runtime.tuning(kernelsFor);
+      const maxOperands = runtime.device.limits.maxStorageBuffersPerShaderStage - OTHER_BINDINGS;
+      const report = (plan: Plan): void =>
+        onPlan?.({ ...plan, notes: [chooseSingleStep(plan, tuning, maxOperands).text] });
       return new WebGpuProgram(step, {
         ...compiler,
+        ...reporting(compiler, report),
         runtime,
         device,
         snapshotSeconds,
         ...(tuner ? { tuner: new Tuner(runtime, tuner) } : {}),
-        tuning: compiler.tuning ?? runtime.tuning(kernelsFor),
+        tuning,
         ...(replica ? { replica } : {}),
       });
     },

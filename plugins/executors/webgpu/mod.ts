@@ -5,7 +5,7 @@
  */
 import type { Executor } from "../../../core/executor.ts";
 import { planPhase, planStep } from "../../compiler/compile.ts";
-import { keeping, reporting } from "../../compiler/planner.ts";
+import { keeping } from "../../compiler/planner.ts";
 import { webGpuExecutor, type WebGpuExecutorOptions } from "./executor.ts";
 import { printKernel } from "./wgsl/mod.ts";
 
@@ -43,6 +43,5 @@ const kept = keeping({ plan: planStep, planPhase });
  * @throws {TraceError} From fit, evaluate and predict, if a step does what cannot be compiled.
  */
 export function webgpu(options: WebGpuExecutorOptions = {}): Executor {
-  const planner = reporting(kept, options.onPlan);
-  return webGpuExecutor({ ...planner, print: printKernel }, options);
+  return webGpuExecutor({ ...kept, print: printKernel }, options);
 }
