@@ -292,6 +292,9 @@ Deno.test("products are right for all transposes, batches and odd sizes, on any 
     [50, 1, 40],
     [12, 40, 260],
     [16, 128, 130],
+    [11, 12, 13],
+    [18, 9, 20],
+    [29, 17, 5],
   ];
   for (let i = 0; i < 8; i++) {
     const size = () => 1 + Math.floor(random() ** 2 * 40);

@@ -1,8 +1,9 @@
 /**
  * Matrix products and convolutions, in tiles whose sums stay in registers.
  *
- * A tile has up to four rows and eight columns: with what both factors need that is as many vectors as the machine has
- * registers. Factors are read where they lie; a row's number is spread over a vector, and multiplied with the columns'.
+ * A tile has up to six rows and eight columns: with two vectors of columns and a row's number spread over another, that is as
+ * many as there are registers. Processors begin two products a cycle and wait four for each: eight sums would do if nothing
+ * ever came late, twelve do. Factors are read where they lie.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import { type KernelWriter, overAxes } from "./loops.ts";
 import { strideAlong } from "./strides.ts";
 import { overBlocks, type Tile, type TileBlocks, tileBlocks } from "./tile_blocks.ts";
 
-/** How a row's numbers are read. */
+/** How a row's numbers are read where sums leave registers for that; one by one where they do not. */
 type Reading =
   /** Four along the sum at once. */
   | "alongInner"
@@ -145,7 +146,7 @@ class TileWriter {
     const others = inner.filter((axis) => axis !== run);
     const at = (value: Code, plus: number): Binding => ({ axis: run, value, plus });
     const four = (value: Code, plus: number) => {
-      if (this.#schedule.reading === "alongInner") this.#multiplyFour(tile, sums, at(value, plus));
+      if (this.#reading(tile) === "alongInner") this.#multiplyFour(tile, sums, at(value, plus));
       else for (let j = 0; j < 4; j++) this.#multiply(tile, sums[j % sums.length]!, [at(value, plus + j)]);
     };
     const full = run.size - run.size % 4;
@@ -192,13 +193,20 @@ class TileWriter {
     sums.forEach((sum, c) => f.set(sum, e.madd(spread, columns[c]!, sum)));
   }
 
+  #reading(tile: Tile): Reading {
+    return tile.rows * tile.vectors > SUMS_IN_FLIGHT ? "single" : this.#schedule.reading;
+  }
+
   /** One place of the sum. */
   #multiply(tile: Tile, sums: readonly (readonly Code[])[], at: readonly Binding[]): void {
     const { left } = this.#kernel;
     const columns = this.#columns(tile, at);
-    if (this.#schedule.reading === "acrossRows" && tile.rows > 1) {
-      const rows = this.#load(left, [...at, ...this.#rowBinding(tile, 0)], "vector");
-      sums.forEach((row, r) => this.#add(row, spread(rows, r), columns));
+    if (this.#reading(tile) === "acrossRows" && tile.rows > 1) {
+      const fours = Array.from(
+        { length: Math.ceil(tile.rows / 4) },
+        (_, four) => this.#load(left, [...at, ...this.#rowBinding(tile, 4 * four)], "vector"),
+      );
+      sums.forEach((row, r) => this.#add(row, spread(fours[Math.floor(r / 4)]!, r % 4), columns));
     } else {
       sums.forEach((row, r) =>
         this.#add(row, this.#load(left, [...at, ...this.#rowBinding(tile, r)], "splat"), columns)

@@ -72,7 +72,7 @@ const NEAR_BYTES = 20 * 1024;
 export function tileBlocks({ outer, down, across, sum, bytes }: TileProblem): TileBlocks {
   const rows = down?.size ?? 1;
   const vectors = Math.ceil(across.size / 4);
-  const tileRows = Math.min(4, rows);
+  const tileRows = Math.min(vectors === 1 ? 4 : 6, rows);
   const tileVectors = Math.min(vectors, tileRows <= 2 ? 4 : 2);
   const allTiles = Math.ceil(rows / tileRows);
   const allPanels = Math.ceil(vectors / tileVectors);
