@@ -10,6 +10,7 @@ import { lookupsOf } from "./lookups.ts";
 import { type HostInput, lowerGraph } from "./lower/lower_graph.ts";
 import type { Plan } from "./ir/plan.ts";
 import { elideCopies } from "./passes/elide_copies.ts";
+import { limitOperands } from "./passes/limit_operands.ts";
 import { mergePlan } from "./passes/merge.ts";
 import { splitAxes } from "./passes/split_axes.ts";
 import { simplifyGraph } from "./passes/simplify_graph.ts";
@@ -72,5 +73,5 @@ export function planPhase(step: Step, phase: number, signature: BatchSignature, 
 
 /** The passes over kernels: the same numbers with fewer of them. */
 export function optimizePlan(plan: Plan, options: Pick<PlanOptions, "maxOperands"> = {}): Plan {
-  return splitAxes(mergePlan(elideCopies(mergePlan(splitAxes(plan), options)), options));
+  return splitAxes(mergePlan(elideCopies(mergePlan(splitAxes(limitOperands(plan, options)), options)), options));
 }

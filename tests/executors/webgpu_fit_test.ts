@@ -113,3 +113,29 @@ webgpuTest("fit() with executor webgpu refuses another device", async () => {
   await assertRejects(() => model.fit(DATA, { verbose: 0 }), TypeError, 'oneDevice({ device: "webgpu" })');
   model.dispose();
 });
+
+webgpuTest("fit() with executor webgpu adds gradients of more time steps than a shader may have buffers", async () => {
+  const steps = 40;
+  const values = (length: number, by: number) => Float32Array.from({ length }, (_, i) => Math.sin(i * by));
+  const data = {
+    x: { shape: [8, steps, 3], dtype: "float32" as const, values: values(8 * steps * 3, 0.7) },
+    y: { shape: [8, 1], dtype: "float32" as const, values: values(8, 1.3) },
+  };
+  const losses = async (device: Device, executor: Executor): Promise<readonly number[]> => {
+    const initializer = (seed: number) => tf.initializers.glorotUniform({ seed });
+    const lstm = { units: 5, kernelInitializer: initializer(1), recurrentInitializer: initializer(2) };
+    const layers = [
+      tf.layers.lstm({ ...lstm, inputShape: [steps, 3] }),
+      tf.layers.dense({ units: 1, kernelInitializer: initializer(3) }),
+    ];
+    const model = oneDevice({ device }).scope(() => Model.from(tf.sequential({ layers })));
+    model.compile({ optimizer: "adam", loss: "mse", executor });
+    const { history } = await model.fit(data, { batchSize: 4, epochs: 3, shuffle: false, verbose: 0 });
+    model.dispose();
+    return history.loss as number[];
+  };
+  const expected = await losses(cpu(), eager());
+  const found = await losses(gpu(), webgpu());
+  found.forEach((loss, epoch) => assertAlmostEquals(loss, expected[epoch]!, 1e-5));
+  cpu().activate();
+});

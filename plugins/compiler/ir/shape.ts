@@ -95,6 +95,11 @@ export const writes: (kernel: Kernel) => ReadonlySet<Buffer> = remembered((kerne
   kernel.kind === "scatter" ? new Set([kernel.target]) : new Set(kernel.stores.map(({ buffer }) => buffer))
 );
 
+/** How many buffers a kernel uses. */
+export function operandsOf(kernel: Kernel): number {
+  return new Set([...reads(kernel), ...writes(kernel)]).size;
+}
+
 /** The loop variables that an expression depends on. */
 export const axesOf: (x: Expression) => ReadonlySet<Axis> = remembered((x) => {
   const found = new Set<Axis>();

@@ -6,7 +6,7 @@
  */
 import type { Expressions } from "../ir/expressions.ts";
 import type { Plan } from "../ir/plan.ts";
-import { reads, walk, writes } from "../ir/shape.ts";
+import { operandsOf, reads, walk, writes } from "../ir/shape.ts";
 import type { Buffer, Expression, Kernel, Nest } from "../ir/types.ts";
 import { mergeKernels } from "./merge_kernels.ts";
 
@@ -176,8 +176,4 @@ function withoutUnread(nest: Nest): Nest {
     return read.has(result);
   }).reverse();
   return reductions.length === nest.reductions.length ? nest : { ...nest, reductions };
-}
-
-function operandsOf(kernel: Kernel): number {
-  return new Set([...reads(kernel), ...writes(kernel)]).size;
 }
