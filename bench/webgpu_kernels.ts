@@ -75,7 +75,7 @@ function memoryOf(buffer: Buffer): GPUBuffer {
   if (memory !== undefined) return memory;
   const elements = root.role.kind === "input" ? root.size * batchSizeOf(name) : root.size;
   const bytes = Math.ceil(elements * elementBytes(root) / 16) * 16;
-  memory = gpu.createBuffer({ size: bytes, usage: STORAGE | COPY_DST });
+  memory = gpu.createBuffer({ size: bytes, usage: STORAGE | UNIFORM | COPY_DST });
   if (root.role.kind === "rows") gpu.queue.writeBuffer(memory, 0, Int32Array.from({ length: elements }, (_, i) => i));
   else if (root.type === "f32") {
     const noise = Float32Array.from({ length: bytes / 4 }, (_, i) => 0.5 + 0.25 * Math.sin(i * 0.7));

@@ -22,6 +22,8 @@ export interface Product {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
   readonly transposeResult?: boolean;
+  /** Where the right factor and the bias lie. @default scratch memory */
+  readonly weights?: Buffer["role"];
 }
 
 /** A product of batches of matrices, with a bias and relu. */
@@ -34,8 +36,8 @@ export function product(where: Setting, sizes: Product): [Contraction, Map<Buffe
   const [inner, [k]] = axesOfSizes(pool, [K]);
   const [x, y, bias, to] = [
     scratch(pool, B * M * K),
-    scratch(pool, B * K * N),
-    scratch(pool, N),
+    pool.buffer("f32", B * K * N, sizes.weights ?? { kind: "scratch" }),
+    pool.buffer("f32", N, sizes.weights ?? { kind: "scratch" }),
     scratch(pool, B * M * N),
   ];
   const result = pool.newResult();

@@ -651,9 +651,34 @@ webgpuTest("printSingleDispatch() does whole steps, one after the other", async 
   assertEquals(code.match(/storageBarrier/g)!.length, 3);
 });
 
+webgpuTest("printKernel() has small weights as uniforms, unless the shader writes where they lie", async () => {
+  const state = { kind: "variable", path: "w" } as const;
+  for (
+    const { weights, bytes, columns } of [
+      { weights: state, bytes: 65536, columns: 24 },
+      { weights: state, bytes: 12 * 24 * 4, columns: 24 },
+      { weights: state, bytes: 12 * 24 * 4 - 1, columns: 24 },
+      { weights: state, bytes: 65536, columns: 22 },
+      { weights: undefined, bytes: 65536, columns: 24 },
+    ]
+  ) {
+    const where = setting({ tuning: { ...TUNINGS.software, uniformBytes: bytes } });
+    const sizes = { batch: 1, rows: 20, columns, inner: 12, weights };
+    const [kernel, arrays] = product(where, sizes);
+    const { worst, shaders: [shader] } = await compare([kernel], arrays, where);
+    assertLessOrEqual(worst, SUMS);
+    const accessOf = (size: number) => shader!.operands.find(({ buffer }) => buffer.size === size)!.access;
+    // Rows of 22 columns are not loaded in fours, and uniforms can only be.
+    const uniform = weights !== undefined && bytes >= 12 * columns * 4 && columns % 4 === 0;
+    assertEquals(accessOf(12 * columns), uniform ? "uniform" : weights ? "read" : "read_write");
+    assertEquals(accessOf(20 * columns), "read_write");
+    assertEquals(shader!.code.includes(`var<uniform> `), shader!.operands.some(({ access }) => access === "uniform"));
+  }
+});
+
 Deno.test("Emitter gives no variable the name of a type", () => {
   const { pool: expressions, columns, streams, tuning } = setting();
-  const emitter = new Emitter({ expressions, columns, streams, tuning }, new OperandMemory(new Set()));
+  const emitter = new Emitter({ expressions, columns, streams, tuning }, new OperandMemory());
   const names = Array.from({ length: 100 }, () => emitter.newName("i"));
   assertEquals(new Set(names).size, 100);
   assert(!names.includes("i32"));

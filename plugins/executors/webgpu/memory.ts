@@ -9,6 +9,11 @@ import { storageUsage } from "./tfjs_backend.ts";
 /** Bindings of parts of a buffer begin at multiples of this many bytes: no adapter asks for more. */
 export const ALIGNMENT = 256;
 
+/** What kernels do with memory, and copies. */
+export function kernelUsage(): number {
+  return storageUsage() | GPUBufferUsage.UNIFORM;
+}
+
 /** A range of a buffer. */
 export interface Range {
   /** Which buffer. */
@@ -34,7 +39,7 @@ export async function createBuffer(
   device: GPUDevice,
   options: { readonly bytes: number; readonly what: string; readonly usage?: number },
 ): Promise<GPUBuffer> {
-  const { bytes, what, usage = storageUsage() } = options;
+  const { bytes, what, usage = kernelUsage() } = options;
   if (bytes > device.limits.maxBufferSize) {
     throw new DeviceError(
       `Cannot place ${what} on the WebGPU device: it takes ${bytes} bytes, and a buffer may have ` +

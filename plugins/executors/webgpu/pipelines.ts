@@ -4,7 +4,7 @@
  * @module
  */
 import { DeviceError } from "../../../core/errors.ts";
-import { type ComputeShader, STEP_BYTES } from "./wgsl/shader.ts";
+import { type Access, type ComputeShader, STEP_BYTES } from "./wgsl/shader.ts";
 
 /** A shader that can be dispatched. */
 export interface Pipeline {
@@ -14,6 +14,13 @@ export interface Pipeline {
   /** What group 1 must have; absent where the shader needs nothing of the step. */
   readonly step?: GPUBindGroupLayout;
 }
+
+/** How WebGPU calls what a shader does with a buffer. */
+export const BINDING_TYPES: Readonly<Record<Access, GPUBufferBindingType>> = {
+  read: "read-only-storage",
+  read_write: "storage",
+  uniform: "uniform",
+};
 
 /** Compiled shaders by their text. */
 export class Pipelines {
@@ -68,7 +75,7 @@ export class Pipelines {
       operands.map(({ access }, binding) => ({
         binding,
         visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: access === "read" ? "read-only-storage" as const : "storage" as const },
+        buffer: { type: BINDING_TYPES[access] },
       })),
     );
     const stepEntries = entriesOfStep(shader);
@@ -100,7 +107,7 @@ export class Pipelines {
 }
 
 function accessesOf({ operands }: ComputeShader): string {
-  return operands.map(({ access }) => access === "read" ? "r" : "w").join("");
+  return operands.map(({ access }) => access).join();
 }
 
 /** Which bindings of group 1 a shader has. */

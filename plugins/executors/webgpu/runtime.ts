@@ -5,7 +5,7 @@
  */
 import type { tf } from "../../../core/tf.ts";
 import { CountedQueue, type QueueCounts } from "./counted_queue.ts";
-import { ALIGNMENT, SharedBuffer } from "./memory.ts";
+import { ALIGNMENT, kernelUsage, SharedBuffer } from "./memory.ts";
 import { Pacer } from "./pacer.ts";
 import { Pipelines } from "./pipelines.ts";
 import { ReadBacks } from "./read_backs.ts";
@@ -147,7 +147,7 @@ export class Runtime {
     ];
     if (grown[2]) this.#numbered = 0;
     for (const [index, bytes] of scratch.entries()) {
-      this.#scratch[index] ??= new SharedBuffer(this.device, "scratch memory", storageUsage());
+      this.#scratch[index] ??= new SharedBuffer(this.device, "scratch memory", kernelUsage());
       grown.push(await this.#scratch[index].ensure(bytes));
     }
     if (grown.includes(true)) this.#generation++;

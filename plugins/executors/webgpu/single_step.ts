@@ -74,7 +74,7 @@ export function singleStep(plan: Plan, context: PrintContext, maxOperands: numbe
   if (operands === undefined) return undefined;
   const bindings = new Map(operands.map(({ buffer }, binding) => [buffer, binding]));
   const single = printSingleDispatch(plan.kernels, context, {
-    access: operands.map(({ access }) => access),
+    access: operands.map(({ buffer }) => accessOf(buffer)),
     place: (buffer) => {
       const { root, offset } = placeOf(buffer);
       return { binding: bindings.get(root)!, offset };

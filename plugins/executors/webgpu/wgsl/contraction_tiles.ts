@@ -99,7 +99,11 @@ export class TilePrinter {
     this.#left = this.#factor(contraction.left, rows);
     this.#right = this.#factor(contraction.right, columns);
     this.#findVectorsOfStores();
-    this.#memory = new OperandMemory(this.#vectors);
+    this.#memory = new OperandMemory({
+      vectors: this.#vectors,
+      stored: contraction.stores.map(({ buffer }) => buffer),
+      uniformBytes: context.tuning.uniformBytes,
+    });
     this.#emitter = new Emitter(context, this.#memory);
     this.#emitter.defineAxis(this.#thread.axis, "thread");
     this.#emitter.defineLane(this.#lane.axis);

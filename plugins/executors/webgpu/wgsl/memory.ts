@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { hasPartPerStep } from "../../../compiler/ir/buffers.ts";
+import { bytesOf, hasPartPerStep, rootOf } from "../../../compiler/ir/buffers.ts";
 import type { Buffer } from "../../../compiler/ir/types.ts";
-import { accessOf, type Operand } from "./shader.ts";
+import { type Access, accessOf, type Operand } from "./shader.ts";
 
 /** Where a buffer's elements are. */
 export interface Place {
@@ -27,19 +27,34 @@ export interface Memory {
   text(): string;
 }
 
+/** What decides how a shader binds buffers. */
+export interface Bindings {
+  /** Buffers that are typed as vectors of four. */
+  readonly vectors?: ReadonlySet<Buffer>;
+  /** Buffers that the shader writes. @default any may be */
+  readonly stored?: readonly Buffer[];
+  /** Bytes of a buffer up to which it may be a uniform. @default 0 */
+  readonly uniformBytes?: number;
+}
+
 /** A binding of its own for each buffer, named and numbered in the order of their first use. */
 export class OperandMemory implements Memory {
   readonly #vectors: ReadonlySet<Buffer>;
+  readonly #uniformBytes: number;
+  /** What lies in the same GPU buffer as something that is written must be bound in the same way. */
+  readonly #written: ReadonlySet<string> | undefined;
   readonly #places = new Map<Buffer, Place>();
 
-  /** @param vectors Buffers that are typed as vectors of four. */
-  constructor(vectors: ReadonlySet<Buffer>) {
+  /** No bindings yet. */
+  constructor({ vectors = new Set(), stored, uniformBytes = 0 }: Bindings = {}) {
     this.#vectors = vectors;
+    this.#uniformBytes = uniformBytes;
+    this.#written = uniformBytes > 0 && stored ? new Set(stored.map(memoryOf)) : undefined;
   }
 
   /** The bindings so far. */
   get operands(): readonly Operand[] {
-    return [...this.#places.keys()].map((buffer) => ({ buffer, access: accessOf(buffer) }));
+    return [...this.#places.keys()].map((buffer) => ({ buffer, access: this.#access(buffer) }));
   }
 
   place(buffer: Buffer): Place {
@@ -60,7 +75,26 @@ export class OperandMemory implements Memory {
     return [...this.#places].map(([buffer, { name, form }], binding) => {
       const scalar = ({ f32: "f32", i32: "i32", bool: "u32", u8: "u32" } as const)[buffer.type];
       const type = form === "vectors" ? `vec4<${scalar}>` : scalar;
-      return `@group(0) @binding(${binding}) var<storage, ${accessOf(buffer)}> ${name}: array<${type}>;`;
+      const access = this.#access(buffer);
+      return `@group(0) @binding(${binding}) ` +
+        (access === "uniform"
+          ? `var<uniform> ${name}: array<${type}, ${buffer.size / 4}>;`
+          : `var<storage, ${access}> ${name}: array<${type}>;`);
     }).join("\n");
   }
+
+  #access(buffer: Buffer): Access {
+    const memory = memoryOf(buffer);
+    if (!UNIFORM_MEMORY.has(memory) || (this.#written?.has(memory) ?? true)) return accessOf(buffer);
+    return this.#vectors.has(buffer) && bytesOf(buffer) <= this.#uniformBytes ? "uniform" : "read";
+  }
+}
+
+/** Memory of which parts may be uniforms: every other one is bound as a whole, whose size depends on the execution. */
+const UNIFORM_MEMORY: ReadonlySet<string> = new Set(["state", "scratch", "constant"]);
+
+/** Buffers of which memory a buffer is a part of. */
+function memoryOf(buffer: Buffer): string {
+  const { kind } = rootOf(buffer).role;
+  return kind === "variable" ? "state" : kind;
 }

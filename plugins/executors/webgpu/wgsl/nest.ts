@@ -13,7 +13,7 @@ import { OperandMemory } from "./memory.ts";
 import { assemble, workgroupSizeFor } from "./module.ts";
 import { numberText, typeText } from "./operations.ts";
 import type { ComputeShader, PrintContext } from "./shader.ts";
-import { combineText, passesOf, startOf } from "./reduction.ts";
+import { combineText, isPlace, passesOf, startOf } from "./reduction.ts";
 import { splitNest } from "./split_nest.ts";
 
 /** Prints a nest: one shader, or several where there are few points and much to reduce. */
@@ -63,7 +63,11 @@ function printWhole(nest: Nest, context: PrintContext, scratch: readonly Buffer[
   const place = pool.unflatten(invocations === 1 ? pool.int(0) : threadValue, wide.outer.map(({ size }) => size));
   const flat = changed(wide, substitution(pool, new Map(wide.outer.map((axis, i) => [axis, place[i]!]))));
   const accesses = [...flat.stores, ...loadsOf(expressionsOf(flat))];
-  const memory = new OperandMemory(lane ? vectorBuffers(pool, lane.axis, accesses) : new Set());
+  const memory = new OperandMemory({
+    vectors: lane && vectorBuffers(pool, lane.axis, accesses),
+    stored: flat.stores.map(({ buffer }) => buffer),
+    uniformBytes: context.tuning.uniformBytes,
+  });
   const emitter = new Emitter(context, memory);
   emitter.defineAxis(thread, "thread");
   if (lane) emitter.defineLane(lane.axis);
@@ -99,7 +103,7 @@ function chooseLanes(nest: Nest, { expressions: pool, tuning }: PrintContext): L
       if (inside.kind === "result") indirect = true;
     });
   });
-  if (indirect || reductions.some(({ combine }) => combine === "argMax" || combine === "argMin")) return undefined;
+  if (indirect) return undefined;
   const unit = (index: Expression, axis: Axis) => {
     const at = (place: number) =>
       pool.rewrite(index, (part) => part.kind === "axis" && part.axis === axis ? pool.int(place) : undefined);
@@ -117,7 +121,9 @@ function chooseLanes(nest: Nest, { expressions: pool, tuning }: PrintContext): L
     ) return { of: "outer", axis: last };
   }
   const along = inner.at(-1);
-  if (along === undefined || along.size % 4 !== 0) return undefined;
+  if (along === undefined || along.size % 4 !== 0 || reductions.some(({ combine }) => isPlace(combine))) {
+    return undefined;
+  }
   const within = stores.filter((store) => axesOf(store.index).has(along) || axesOf(store.value).has(along));
   if (!allFour(along, within)) return undefined;
   return loads.some(({ index }) => unit(index, along)) ? { of: "inner", axis: along } : undefined;
@@ -188,9 +194,10 @@ function emitPass(
     const { type, combine, value } = reduction;
     const variable = emitter.newName("r");
     const wide = wideInner || emitter.dependsOnLane(value);
-    if (combine === "argMax" || combine === "argMin") {
-      emitter.line(`var ${variable} = 0;`);
-      emitter.line(`var ${variable}best = ${value.type === "f32" ? "0.0f" : "0"};`);
+    if (isPlace(combine)) {
+      const width = wide ? 4 : 1;
+      emitter.line(`var ${variable} = ${typeText("i32", width)}(0);`);
+      emitter.line(`var ${variable}best = ${typeText(value.type === "f32" ? "f32" : "i32", width)}(0);`);
     } else {
       const start = numberText(startOf(combine, type), type, math);
       emitter.line(`var ${variable} = ${typeText(type, wide ? 4 : 1)}(${start});`);
@@ -199,24 +206,26 @@ function emitPass(
   });
   inLoops(inner, emitter, () => {
     for (const { reduction: { type, combine, value }, variable, wide } of sums) {
-      if (combine === "argMax" || combine === "argMin") {
+      const text = wide ? emitter.vector(value) : emitter.scalar(value);
+      if (isPlace(combine)) {
+        const type = (scalar: "f32" | "i32" | "bool") => typeText(scalar, wide ? 4 : 1);
         const place = emitter.scalar(
           pool.flatten(inner.map((axis) => pool.axisExpression(axis)), inner.map(({ size }) => size)),
         );
-        const number = value.type === "bool" ? `select(0, 1, ${emitter.scalar(value)})` : emitter.scalar(value);
-        const better = combine === "argMax" ? ">" : "<";
-        emitter.line(
-          `if (${place} == 0 || ${number} ${better} ${variable}best) { ${variable} = ${place}; ${variable}best = ${number}; }`,
-        );
+        const number = value.type === "bool" ? `select(${type("i32")}(0), ${type("i32")}(1), ${text})` : text;
+        const [better, best] = [emitter.newName("better"), `${variable}best`];
+        const compared = `${number} ${combine === "argMax" ? ">" : "<"} ${best}`;
+        emitter.line(`let ${better} = ${type("bool")}(${place} == 0) | (${compared});`);
+        emitter.line(`${variable} = select(${variable}, ${type("i32")}(${place}), ${better});`);
+        emitter.line(`${best} = select(${best}, ${number}, ${better});`);
       } else {
-        const text = wide ? emitter.vector(value) : emitter.scalar(value);
         emitter.line(`${variable} = ${combineText(combine, type, variable, text, wide ? 4 : 1, math)};`);
       }
     }
   });
   for (const { reduction: { result, type, combine }, variable, wide } of sums) {
     let text = variable;
-    if (wideInner && combine !== "argMax" && combine !== "argMin") {
+    if (wideInner && !isPlace(combine)) {
       const both = (a: string, b: string) => combineText(combine, type, a, b, 1, math);
       text = emitter.newName("r");
       emitter.line(`let ${text}a = ${both(`${variable}.x`, `${variable}.y`)};`);

@@ -7,8 +7,16 @@ import { walk } from "../../../compiler/ir/shape.ts";
 import type { Combine, Reduction, ScalarType } from "../../../compiler/ir/types.ts";
 import type { MathLibrary } from "./math.ts";
 
+/** A combination that gives the place of a value. */
+type PlaceCombine = "argMax" | "argMin";
+
+/** Whether a combination gives the place of a value, and not a value. */
+export function isPlace(combine: Combine): combine is PlaceCombine {
+  return combine === "argMax" || combine === "argMin";
+}
+
 /** What a reduction begins with: what changes no value. */
-export function startOf(combine: Exclude<Combine, "argMax" | "argMin">, type: ScalarType): number {
+export function startOf(combine: Exclude<Combine, PlaceCombine>, type: ScalarType): number {
   switch (combine) {
     case "sum":
     case "any":
@@ -42,7 +50,7 @@ export function passesOf(reductions: readonly Reduction[]): readonly (readonly R
 
 /** A value taken into a running one. */
 export function combineText(
-  combine: Exclude<Combine, "argMax" | "argMin">,
+  combine: Exclude<Combine, PlaceCombine>,
   type: ScalarType,
   running: string,
   value: string,

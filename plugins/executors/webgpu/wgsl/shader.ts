@@ -14,9 +14,14 @@ export interface Operand {
    * up to 16 bytes. Of `rows`, `sums`, `output` and `input` the whole memory is bound: all steps, all rows.
    */
   readonly buffer: Buffer;
-  /** `read` for what nothing on the device writes: constants, inputs and row numbers. */
-  readonly access: "read" | "read_write";
+  readonly access: Access;
 }
+
+/**
+ * How a buffer is bound: `read` and `read_write` as storage, `uniform` as that. A GPU buffer must not be written in a
+ * dispatch in which it is bound in another way too.
+ */
+export type Access = "read" | "read_write" | "uniform";
 
 /**
  * One dispatch. Group 0 has a binding for each operand, in order. Group 1 has those of these that are used: 0, a uniform
@@ -61,7 +66,7 @@ export interface PrintContext {
   readonly choices?: ReadonlyMap<string, string>;
 }
 
-/** How a buffer is bound: the same for all shaders, as one buffer must not be bound both ways in one dispatch. */
+/** How a buffer is bound where nothing says otherwise: `read` is what nothing on the device writes. */
 export function accessOf({ role }: Buffer): "read" | "read_write" {
   return role.kind === "constant" || role.kind === "input" || role.kind === "rows" ? "read" : "read_write";
 }

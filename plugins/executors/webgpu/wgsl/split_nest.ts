@@ -7,7 +7,7 @@ import type { Expressions } from "../../../compiler/ir/expressions.ts";
 import { axesOf, points } from "../../../compiler/ir/shape.ts";
 import type { Axis, Buffer, Expression, Nest, Reduction, Store } from "../../../compiler/ir/types.ts";
 import { newAxis, substitution } from "./axes.ts";
-import { passesOf, startOf } from "./reduction.ts";
+import { isPlace, passesOf, startOf } from "./reduction.ts";
 import type { PrintContext } from "./shader.ts";
 
 /** Nests that do one after the other what one does, and the memory between them. */
@@ -105,7 +105,7 @@ function inStages(nest: Nest, chunks: number, pool: Expressions): Stages {
       reductions: pass.map((reduction) => {
         const { combine, value } = reduction;
         const own = atPlace(withKnown(value));
-        const dropped = combine === "argMax" || combine === "argMin"
+        const dropped = isPlace(combine)
           ? startOf(combine === "argMax" ? "max" : "min", value.type)
           : startOf(combine, value.type);
         return { ...reduction, value: pool.select(inside, own, pool.number(dropped, value.type)) };
@@ -114,21 +114,19 @@ function inStages(nest: Nest, chunks: number, pool: Expressions): Stages {
         const buffer = newBuffer(type, width * count);
         partials.push(buffer);
         const found = pool.result(result, type);
-        const value = combine === "argMax" || combine === "argMin"
-          ? pool.add(pool.mul(chunk.value, each), found)
-          : found;
+        const value = isPlace(combine) ? pool.add(pool.mul(chunk.value, each), found) : found;
         return { buffer, index: pool.add(pool.mul(chunk.value, width), point), value };
       }),
     });
     // A second stage combines what the chunks gave.
     const combined: Expression[] = pass.map(({ result, type, combine }, i) => {
       const found = pool.result(result, type);
-      if (combine !== "argMax" && combine !== "argMin") return found;
+      if (!isPlace(combine)) return found;
       return pool.load(partials[i]!, pool.add(pool.mul(found, width), point));
     });
     const second = pass.map((reduction, i): Reduction => {
       const partial = pool.load(partials[i]!, pool.add(pool.mul(chunk.value, width), point), reduction.type);
-      if (reduction.combine !== "argMax" && reduction.combine !== "argMin") return { ...reduction, value: partial };
+      if (!isPlace(reduction.combine)) return { ...reduction, value: partial };
       const best = pool.unflatten(partial, sizes);
       const atBest = substitution(pool, new Map(inner.map((axis, axisPlace) => [axis, best[axisPlace]!])));
       return { ...reduction, value: atBest(withKnown(reduction.value)) };

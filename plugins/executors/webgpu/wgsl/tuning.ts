@@ -50,6 +50,8 @@ export interface Tuning {
   readonly reductionSplitLength: number;
   /** Points of a map below which it is not computed four at a time. */
   readonly vectorPoints: number;
+  /** Bytes of a buffer up to which shaders that only read it have it as a uniform. Any adapter allows 65,536. */
+  readonly uniformBytes: number;
   /** Iterations of all loops of one invocation that must not be exceeded. */
   readonly maxLoopIterations: number;
   /** How contractions use workgroup memory. @default not at all: invocations load what they need themselves */
@@ -76,6 +78,7 @@ const DISCRETE: Tuning = {
   reductionInvocations: 8192,
   reductionSplitLength: 256,
   vectorPoints: 262144,
+  uniformBytes: 0,
   maxLoopIterations: 1 << 20,
   workgroupTiles: { invocations: 256, bytes: 16384, cores: 96, splitTerms: 128, leastShared: 8 },
 };
@@ -99,6 +102,8 @@ export const TUNINGS: Readonly<Record<AdapterKind, Tuning>> = {
     reductionInvocations: 64,
     reductionSplitLength: 2048,
     vectorPoints: 256,
+    // Lavapipe gathers four numbers from a uniform in 0.6 times what it takes from storage.
+    uniformBytes: 65536,
     // Loops end silently after 65,535 iterations.
     maxLoopIterations: 32768,
   },

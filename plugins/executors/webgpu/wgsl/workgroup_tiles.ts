@@ -101,9 +101,9 @@ class BlockPrinter {
       part: this.#part.columns,
       side: block.columns,
     });
-    this.#memory = new OperandMemory(
-      new Set([...this.#left.vectors, ...this.#right.vectors, ...this.#vectorsOfStores()]),
-    );
+    this.#memory = new OperandMemory({
+      vectors: new Set([...this.#left.vectors, ...this.#right.vectors, ...this.#vectorsOfStores()]),
+    });
     this.#emitter = new Emitter(context, this.#memory);
     this.#emitter.defineAxis(this.#group.axis, "block");
     this.#emitter.defineAxis(this.#local.axis, "place");
