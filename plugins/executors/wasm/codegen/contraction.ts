@@ -58,9 +58,9 @@ export function scheduleContraction(kernel: Contraction): ContractionSchedule | 
     ? "acrossRows"
     : "single";
   const run = reading === "alongInner" ? along : inner.at(-1);
-  const outer = [...batch, ...rows.filter((axis) => axis !== down), ...columns.filter((axis) => axis !== across)];
   const blocks = tileBlocks({
-    outer,
+    outer: [...batch, ...rows.filter((axis) => axis !== down)],
+    outerColumns: columns.filter((axis) => axis !== across),
     ...down && { down },
     across,
     sum: points(inner),

@@ -8,6 +8,7 @@ import type { Axis } from "../../../compiler/ir/types.ts";
 import type { Binding } from "./scopes.ts";
 import { choose, type Code, i32, int } from "./instructions.ts";
 import { type KernelWriter, overAxes } from "./loops.ts";
+import { divisorUpTo } from "./rewriting.ts";
 
 /** Which rows and columns of the result a tile has. */
 export interface Tile {
@@ -27,8 +28,10 @@ export interface Tile {
 export interface TileBlocks {
   /** Units of work. */
   readonly count: number;
-  /** Loops around tiles that the unit's number tells. */
+  /** Loops over batches and rows that the unit's number tells. */
   readonly split: readonly Axis[];
+  /** Loops over columns that it tells: neighbouring units have the same rows. */
+  readonly splitColumns: readonly Axis[];
   /** Loops around tiles inside of a unit. */
   readonly rest: readonly Axis[];
   /** The rows of tiles; absent where there is one row. */
@@ -39,8 +42,8 @@ export interface TileBlocks {
   readonly tileRows: number;
   /** Vectors of columns of a tile. */
   readonly tileVectors: number;
-  /** Tiles of rows in a unit. */
-  readonly rowTiles: number;
+  /** Rows in a unit. */
+  readonly unitRows: number;
   /** Panels of columns in a unit. */
   readonly panels: number;
   /** Whether a unit's loop over panels is the outer one. */
@@ -49,8 +52,10 @@ export interface TileBlocks {
 
 /** What is to be cut. */
 export interface TileProblem {
-  /** Loops around tiles. */
+  /** Loops over batches and rows around tiles. */
   readonly outer: readonly Axis[];
+  /** Loops over columns around tiles. */
+  readonly outerColumns: readonly Axis[];
   /** The rows of tiles. */
   readonly down?: Axis;
   /** The columns of tiles. */
@@ -67,9 +72,11 @@ const UNITS = 16;
 const UNIT_WORK = 8192;
 /** What stays in the first cache beside the other factor's part. */
 const NEAR_BYTES = 20 * 1024;
+/** What of the left factor stays in the second cache, beside much else, while all panels pass. */
+const NEXT_BYTES = 128 * 1024;
 
 /** Cuts a product. */
-export function tileBlocks({ outer, down, across, sum, bytes }: TileProblem): TileBlocks {
+export function tileBlocks({ outer, outerColumns, down, across, sum, bytes }: TileProblem): TileBlocks {
   const rows = down?.size ?? 1;
   const vectors = Math.ceil(across.size / 4);
   const tileRows = Math.min(vectors === 1 ? 4 : 6, rows);
@@ -80,46 +87,62 @@ export function tileBlocks({ outer, down, across, sum, bytes }: TileProblem): Ti
   const panelsFirst = bytes.right > NEAR_BYTES;
   const tileWork = tileRows * tileVectors * 4 * sum;
   const least = Math.max(1, Math.ceil(UNIT_WORK / tileWork));
+  const loops = [...outer, ...outerColumns];
   let at = 0;
   let count = 1;
-  const inside = () => points(outer.slice(at + 1)) * allTiles * allPanels * tileWork;
-  while (at < outer.length && (count < UNITS * 4) && (count === 1 || inside() * outer[at]!.size >= UNIT_WORK)) {
-    count *= outer[at++]!.size;
+  const inside = () => points(loops.slice(at + 1)) * allTiles * allPanels * tileWork;
+  while (at < loops.length && (count < UNITS * 4) && (count === 1 || inside() * loops[at]!.size >= UNIT_WORK)) {
+    count *= loops[at++]!.size;
   }
-  let rowTiles = allTiles;
+  let unitRows = rows;
   let panels = allPanels;
-  if (at === outer.length && count < UNITS) {
+  if (at === loops.length && count < UNITS) {
     const wanted = Math.ceil(UNITS / count);
     if (panelsFirst) {
       panels = Math.max(1, Math.min(allPanels, Math.ceil(least / allTiles)), Math.floor(allPanels / (4 * wanted)));
       const left = Math.ceil(wanted / Math.ceil(allPanels / panels));
-      rowTiles = Math.max(Math.ceil(allTiles / left), Math.min(allTiles, least));
+      unitRows = tileRows * Math.max(Math.ceil(allTiles / left), Math.min(allTiles, least));
     } else {
-      rowTiles = Math.max(1, Math.min(allTiles, Math.ceil(least / allPanels)), Math.floor(allTiles / (4 * wanted)));
+      const rowTiles = Math.max(
+        1,
+        Math.min(allTiles, Math.ceil(least / allPanels)),
+        Math.floor(allTiles / (4 * wanted)),
+      );
+      unitRows = tileRows * rowTiles;
       const left = Math.ceil(wanted / Math.ceil(allTiles / rowTiles));
       panels = Math.max(Math.ceil(allPanels / left), Math.min(allPanels, least));
     }
   }
-  count *= Math.ceil(allTiles / rowTiles) * Math.ceil(allPanels / panels);
+  if (panelsFirst && at >= outer.length) unitRows = Math.min(unitRows, rowsThatStay(rows, tileRows, sum));
+  count *= Math.ceil(rows / unitRows) * Math.ceil(allPanels / panels);
   return {
     count,
     split: outer.slice(0, at),
-    rest: outer.slice(at),
+    splitColumns: outerColumns.slice(0, Math.max(0, at - outer.length)),
+    rest: loops.slice(at),
     ...down && { down },
     across,
     tileRows,
     tileVectors,
-    rowTiles,
+    unitRows,
     panels,
     panelsFirst,
   };
 }
 
+/** So many rows of the left factor stay in the second cache while panels pass: all, a part of equal parts, or whole tiles. */
+function rowsThatStay(rows: number, tileRows: number, sum: number): number {
+  const most = Math.max(4 * tileRows, Math.floor(NEXT_BYTES / (4 * sum)));
+  if (rows <= most) return rows;
+  const even = divisorUpTo(rows, most);
+  return 2 * even >= most ? even : most - most % tileRows;
+}
+
 /** Writes the loops over units and tiles. */
 export function overBlocks(k: KernelWriter, blocks: TileBlocks, body: (tile: Tile) => void): void {
   const { f, evaluator, begin, end } = k;
-  const { split, rest, down, across, tileRows, tileVectors, panelsFirst } = blocks;
-  const rows: Span = { size: down?.size ?? 1, each: tileRows, unit: blocks.rowTiles * tileRows };
+  const { split, splitColumns, rest, down, across, tileRows, tileVectors, panelsFirst } = blocks;
+  const rows: Span = { size: down?.size ?? 1, each: tileRows, unit: blocks.unitRows };
   const columns: Span = { size: across.size, each: 4 * tileVectors, unit: blocks.panels * 4 * tileVectors };
   f.when(i32.ltS(begin, end), () =>
     f.loop(begin, end, 1, (unit) => {
@@ -130,14 +153,16 @@ export function overBlocks(k: KernelWriter, blocks: TileBlocks, body: (tile: Til
         left = f.let(i32.divU(left, int(count)));
         return taken;
       };
-      const spans = panelsFirst ? [rows, columns] : [columns, rows];
-      const ranges = new Map(spans.map((span) => [span, rangeOf(k, span, take(Math.ceil(span.size / span.unit)))]));
-      const bindings = split.toReversed().map((axis): Binding => ({ axis, value: take(axis.size) }));
-      evaluator.scoped(bindings, () =>
+      const range = (span: Span) => rangeOf(k, span, take(Math.ceil(span.size / span.unit)));
+      const values = (axes: readonly Axis[]) =>
+        axes.toReversed().map((axis): Binding => ({ axis, value: take(axis.size) }));
+      const columnRange = range(columns);
+      const columnValues = values(splitColumns);
+      const rowRange = range(rows);
+      evaluator.scoped([...values(split), ...columnValues], () =>
         overAxes(k, rest, () => {
-          const overRows = (inside: (row: Piece) => void) => overPieces(k, rows, ranges.get(rows)!, down, inside);
-          const overColumns = (inside: (column: Piece) => void) =>
-            overPieces(k, columns, ranges.get(columns)!, across, inside);
+          const overRows = (inside: (row: Piece) => void) => overPieces(k, rows, rowRange, down, inside);
+          const overColumns = (inside: (column: Piece) => void) => overPieces(k, columns, columnRange, across, inside);
           const tile = (row: Piece, column: Piece) =>
             body({
               ...down && { row: { axis: down, value: row.start } },
@@ -178,10 +203,10 @@ function rangeOf({ f }: KernelWriter, { size, unit }: Span, which: Code): Range 
   return { start, end: f.let(choose(i32.ltS(end, int(size)), end, int(size))) };
 }
 
-/** Writes a loop over whole pieces of a range, then the one that is left at the span's end. */
+/** Writes a loop over whole pieces of a range, then the one that is left at its end. */
 function overPieces(
   { f, evaluator }: KernelWriter,
-  { size, each }: Span,
+  { size, each, unit }: Span,
   { start, end }: Range,
   axis: Axis | undefined,
   body: (piece: Piece) => void,
@@ -200,7 +225,14 @@ function overPieces(
     if (whole < size) body({ start: int(whole), size: size - whole });
     return;
   }
-  if (whole === size) return loop(start, end);
+  if (whole === size && unit % each === 0) return loop(start, end);
+  if (size % unit === 0) {
+    const full = unit - unit % each;
+    const last = f.let(i32.add(start, int(full)));
+    if (full > 0) loop(start, last);
+    if (full < unit) body({ start: last, size: unit - full });
+    return;
+  }
   const last = f.let(choose(i32.ltS(end, int(whole)), end, int(whole)));
   f.when(i32.ltS(start, last), () => loop(start, last));
   f.when(i32.eq(end, int(size)), () => body({ start: int(whole), size: size - whole }));
