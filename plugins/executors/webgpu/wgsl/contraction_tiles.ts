@@ -40,6 +40,9 @@ const MOST_MOVED = 32;
 /** What moving one up costs, in loads. */
 const MOVE_COST = 0.05;
 
+/** Rows of the sums that get all products of an innermost loop one after the other. */
+const SUMS_AT_ONCE = 2;
+
 /** A factor: where its elements are in the tile, and along which loop it is loaded four elements at a time. */
 interface Factor {
   readonly value: Expression;
@@ -291,7 +294,7 @@ export class TilePrinter {
     });
     const places = this.#places(unrolling, loops);
     if (unrolling.looped) iterations *= this.#emitFours(places.filter(({ step }) => step === 0));
-    else for (const place of places) this.#emitProducts(place);
+    else this.#emitProducts(places.map((place) => ({ place })));
     for (; opened > 0; opened--) emitter.close();
     return iterations;
   }
@@ -323,35 +326,48 @@ export class TilePrinter {
     const variable = emitter.newName("k");
     emitter.open(`for (var ${variable} = 0; ${variable} < 4; ${variable}++)`);
     emitter.defineAxis(step.axis, variable);
-    firsts.forEach((first, i) =>
-      this.#emitProducts({ ...first, place: pool.add(first.place!, step.value) }, current[i]!)
-    );
+    this.#emitProducts(firsts.map((first, i) => ({
+      place: { ...first, place: pool.add(first.place!, step.value) },
+      current: current[i],
+    })));
     for (const name of variables.values()) emitter.line(`${name} = ${name}.yzww;`);
     emitter.close();
     return 5;
   }
 
-  /** @param current The names of a factor's elements, where they have been loaded. */
-  #emitProducts(place: InnerPlace, current: ReadonlyMap<Factor, readonly string[]> = new Map()): void {
-    const emitter = this.#emitter;
-    const text = (factor: Factor, element: number): string => {
-      const known = current.get(factor);
-      if (known !== undefined) return known[element]!;
-      const [value, lane] = this.#element(factor, element, place);
-      return lane === undefined ? emitter.scalar(value) : `${emitter.vector(value)}.${"xyzw"[lane]}`;
-    };
-    const lefts = Array.from({ length: this.#tiles.rows.size }, (_, row) => text(this.#left, row));
-    this.#groups.forEach(({ first, width }, group) => {
-      let factor: string;
-      if (width === 4 && this.#right.by === "own") factor = emitter.vector(this.#element(this.#right, first, place)[0]);
-      else if (width === 1) factor = text(this.#right, first);
-      else {
-        factor = emitter.newName("b");
-        const elements = [0, 1, 2, 3].map((i) => text(this.#right, first + i));
-        emitter.line(`let ${factor} = vec4<f32>(${elements.join(", ")});`);
-      }
-      lefts.forEach((left, row) => emitter.line(`${sum(row, group)} = ${sum(row, group)} + ${left} * ${factor};`));
-    });
+  /**
+   * Adds the products of several places to the sums, a few sums at a time: these stay in the processor's registers
+   * meanwhile.
+   */
+  #emitProducts(places: readonly Products[]): void {
+    const rows = this.#tiles.rows.size;
+    for (let first = 0; first < rows; first += SUMS_AT_ONCE) {
+      this.#groups.forEach((group, at) => {
+        for (const { place, current } of places) {
+          const right = this.#rightText(group, place, current);
+          for (let row = first; row < Math.min(first + SUMS_AT_ONCE, rows); row++) {
+            const left = this.#elementText(this.#left, row, place, current);
+            this.#emitter.line(`${sum(row, at)} = ${sum(row, at)} + ${left} * ${right};`);
+          }
+        }
+      });
+    }
+  }
+
+  #elementText(factor: Factor, element: number, place: InnerPlace, current: Products["current"]): string {
+    const known = current?.get(factor);
+    if (known !== undefined) return known[element]!;
+    const [value, lane] = this.#element(factor, element, place);
+    return lane === undefined ? this.#emitter.scalar(value) : `${this.#emitter.vector(value)}.${"xyzw"[lane]}`;
+  }
+
+  #rightText({ first, width }: Group, place: InnerPlace, current: Products["current"]): string {
+    if (width === 4 && this.#right.by === "own") {
+      return this.#emitter.vector(this.#element(this.#right, first, place)[0]);
+    }
+    if (width === 1) return this.#elementText(this.#right, first, place, current);
+    const elements = [0, 1, 2, 3].map((i) => this.#elementText(this.#right, first + i, place, current));
+    return `vec4<f32>(${elements.join(", ")})`;
   }
 
   /** @returns How many iterations its loops take. */
@@ -434,6 +450,12 @@ interface InnerPlace {
   readonly fourth?: Expression;
   /** Which of the steps that are written out this is. */
   readonly step: number;
+}
+
+/** The products of one place, with the names of factors' elements where they have been loaded. */
+interface Products {
+  readonly place: InnerPlace;
+  readonly current?: ReadonlyMap<Factor, readonly string[]>;
 }
 
 /** The name of a sum. */
