@@ -98,7 +98,16 @@ export function allocate(plan: Plan, options: AllocateOptions): Allocation {
   return { offsets, size };
 }
 
-function livesOf(plan: Plan, { within }: AllocateOptions): Life[] {
+/** The most bytes of scratch buffers that are in use at one time: no placement needs less. */
+export function leastScratch(plan: Plan): number {
+  const lives = livesOf(plan, {});
+  return plan.kernels.reduce((most, _, kernel) => {
+    const live = lives.filter(({ first, last }) => first <= kernel && kernel <= last);
+    return Math.max(most, live.reduce((sum, { bytes }) => sum + bytes, 0));
+  }, 0);
+}
+
+function livesOf(plan: Plan, { within }: Pick<AllocateOptions, "within">): Life[] {
   const lives = new Map<Buffer, Life>();
   for (const buffer of plan.scratch) lives.set(buffer, { buffer, bytes: bytesOf(buffer), first: Infinity, last: -1 });
   plan.kernels.forEach((kernel, index) => {

@@ -10,8 +10,7 @@ import { bytesOf, placeOf, rootOf } from "../../compiler/ir/buffers.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
 import { allocate, type Allocation } from "../../compiler/passes/allocate.ts";
-import { plannedVariables } from "../../compiler/state/planned_variables.ts";
-import type { VariableUse } from "../../compiler/state/shared_variables.ts";
+import { type PlannedVariable, plannedVariables } from "../../compiler/state/planned_variables.ts";
 import { toHostType } from "./batch_leaves.ts";
 import { aligned, ALIGNMENT, createBuffer, type Range } from "./memory.ts";
 import { checkLookups } from "../check_lookups.ts";
@@ -94,7 +93,7 @@ export class CompiledPlan {
   /** Where each scratch buffer of the device ends. */
   readonly #capacity: number;
   readonly #constants: { readonly buffer?: GPUBuffer; readonly offsets: ReadonlyMap<Buffer, number> };
-  readonly #uses: readonly VariableUse[];
+  readonly #uses: readonly PlannedVariable[];
   readonly #timing: Timing;
   readonly #bound = new Map<string, Bound>();
 
@@ -178,7 +177,7 @@ export class CompiledPlan {
 
   /** Makes memory and bindings ready for batches that are alike. The caller has the pacer's turn. */
   async prepare(batches: readonly Batch[]): Promise<Prepared> {
-    const { runtime, program, step } = this.#options;
+    const { runtime, program, step, activate } = this.#options;
     const [batch] = batches as readonly [Batch];
     const { plan } = this;
     // Batches of a data set in memory have its numbers.
@@ -193,8 +192,9 @@ export class CompiledPlan {
     const results = this.#resultOffsets(steps);
     const scratch: number[] = [];
     for (let left = this.#scratch.size; left > 0; left -= this.#capacity) scratch.push(Math.min(left, this.#capacity));
+    // Variables first: while they move, some of them are there twice.
+    const states = await runtime.state.place(this.#uses, program, activate);
     await runtime.ensure({ upload: layout.bytes, results: results.bytes, scratch, steps });
-    const states = await runtime.state.place(plan, step.variables, program);
     const resident = staged || batch.source === undefined
       ? { id: 0, buffers: new Map<Buffer, GPUBuffer>() }
       : await runtime.residents.place(batch.source, plan.inputs, program);

@@ -4,13 +4,15 @@
  * @module
  */
 import type { CountedQueue } from "./counted_queue.ts";
-import { createBuffer, type Range } from "./memory.ts";
+import { aligned, createBuffer, type Range } from "./memory.ts";
 import type { Pacer } from "./pacer.ts";
 
 /** Copied ranges, one after the other, not read yet. */
 export interface ReadBack {
   readonly staging: GPUBuffer;
   readonly bytes: number;
+  /** Whether its memory is freed once it was read. */
+  readonly once: boolean;
 }
 
 /** Buffers for reading, used again and again. */
@@ -27,17 +29,18 @@ export class ReadBacks {
     this.#pacer = pacer;
   }
 
-  /** A buffer to copy ranges into, with `copy`. */
-  async reserve(bytes: number): Promise<ReadBack> {
-    const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, 256)));
+  /** A buffer to copy ranges into, with `copy`. @param once Frees it afterwards, for what is large and rare. @default false */
+  async reserve(bytes: number, { once = false }: { readonly once?: boolean } = {}): Promise<ReadBack> {
+    const rounded = 2 ** Math.ceil(Math.log2(Math.max(bytes, 256)));
+    const size = once || rounded > this.#device.limits.maxBufferSize ? aligned(bytes) : rounded;
     const index = this.#free.findIndex((buffer) => buffer.size === size);
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     const staging = index >= 0 ? this.#free.splice(index, 1)[0]! : await createBuffer(this.#device, {
-      bytes: Math.min(size, this.#device.limits.maxBufferSize),
+      bytes: size,
       what: "results",
       usage,
     });
-    return { staging, bytes };
+    return { staging, bytes, once };
   }
 
   /** Encodes the copies of ranges, one after the other. */
@@ -63,8 +66,9 @@ export class ReadBacks {
   }
 
   /** Gives a buffer back that will not be read. */
-  drop({ staging }: ReadBack): void {
-    this.#free.push(staging);
+  drop({ staging, once }: ReadBack): void {
+    if (once) staging.destroy();
+    else this.#free.push(staging);
   }
 
   /** Frees all buffers that nobody reads. */
@@ -77,10 +81,11 @@ export class ReadBacks {
   }
 
   /** Only after `mapAsync` has answered: before, Deno 2.9 ends the process. */
-  #take({ staging, bytes }: ReadBack): ArrayBuffer {
+  #take(readBack: ReadBack): ArrayBuffer {
+    const { staging, bytes } = readBack;
     const values = staging.getMappedRange(0, Math.max(bytes, 4)).slice(0);
     staging.unmap();
-    this.#free.push(staging);
+    this.drop(readBack);
     return values;
   }
 }

@@ -172,14 +172,16 @@ export class Runtime {
   /** A program is disposed: frees what no other needs. The caller has the pacer's turn. */
   leave(program: object): void {
     if (!this.#programs.delete(program)) return;
-    this.state.release(program);
     this.residents.release(program);
-    if (this.#programs.size > 0) return;
-    for (const shared of [this.upload, this.results, this.#numbers, ...this.#scratch]) shared.destroy();
-    this.#numbered = 0;
-    this.#generation++;
-    this.#staging = new ArrayBuffer(0);
-    this.readBacks.destroy();
+    if (this.#programs.size === 0) {
+      for (const shared of [this.upload, this.results, this.#numbers, ...this.#scratch]) shared.destroy();
+      this.#numbered = 0;
+      this.#generation++;
+      this.#staging = new ArrayBuffer(0);
+      this.readBacks.destroy();
+    }
+    // Last: while variables go back to tfjs, some of them are there twice.
+    this.state.release(program);
   }
 
   /** Writes each step's number, and how many there are. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DeviceError } from "../../../core/errors.ts";
 import type { Step } from "../../../core/step.ts";
 import type { Variable } from "../../../core/tf.ts";
 import type { ReadBack } from "./read_backs.ts";
@@ -42,7 +43,9 @@ export class Snapshots {
       return range === undefined ? [] : [{ variable, range }];
     });
     const ranges = placed.map(({ range }) => range);
-    const readBack = await readBacks.reserve(ranges.reduce((sum, { size }) => sum + size, 0));
+    const bytes = ranges.reduce((sum, { size }) => sum + size, 0);
+    const readBack = await readBacks.reserve(bytes, { once: true }).catch((error) => this.#giveUp(error));
+    if (readBack === undefined) return;
     const encoder = device.createCommandEncoder();
     readBacks.copy(encoder, readBack, ranges);
     this.#runtime.submitCopies(encoder);
@@ -74,6 +77,13 @@ export class Snapshots {
     const now = performance.now();
     this.#next = now + Math.max(this.#interval, (now - began) / SHARE);
     this.#reading = undefined;
+  }
+
+  /** Training that leaves no memory for a snapshot goes on without. @throws {unknown} If it is something else. */
+  #giveUp(error: unknown): void {
+    if (!(error instanceof DeviceError)) throw error;
+    this.#next = Infinity;
+    console.warn(`Training goes on, but its weights are lost should the device be lost. ${error.message}`);
   }
 
   /** The device is lost: variables have the values of the last snapshot. */

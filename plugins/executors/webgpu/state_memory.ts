@@ -4,12 +4,10 @@
  * @module
  */
 import { DeviceError } from "../../../core/errors.ts";
-import type { StepVariable } from "../../../core/step.ts";
 import type { tf, Variable } from "../../../core/tf.ts";
 import { bytesOf, placeOf } from "../../compiler/ir/buffers.ts";
-import type { Plan } from "../../compiler/ir/plan.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
-
+import type { PlannedVariable } from "../../compiler/state/planned_variables.ts";
 import type { TensorRecord } from "../../compiler/state/deferred_value.ts";
 import {
   type IncomingValue,
@@ -20,6 +18,13 @@ import {
 import type { CountedQueue } from "./counted_queue.ts";
 import { aligned, createBuffer, type Range } from "./memory.ts";
 import { storageUsage, submitPending, type WebGpuBackend, type WebGpuRecord } from "./tfjs_backend.ts";
+
+/**
+ * Buffers of variables have about this part of them, or `LEAST_BLOCK` bytes: what tfjs holds goes as each is filled, so that
+ * only so much is there twice.
+ */
+const BLOCK_SHARE = 1 / 8;
+const LEAST_BLOCK = 1 << 16;
 
 /** One buffer of variables. */
 interface Block {
@@ -42,7 +47,7 @@ interface Place {
 /** A buffer of a plan that holds one variable, or several one after the other. */
 interface Pack {
   readonly root: Buffer;
-  readonly members: readonly { readonly variable: Variable; readonly path: string; readonly offset: number }[];
+  readonly members: readonly (PlannedVariable & { readonly offset: number })[];
   readonly key: string;
 }
 
@@ -77,15 +82,21 @@ export class StateMemory {
   }
 
   /**
-   * Makes sure that the variables of a plan lie as the plan says.
+   * Makes sure that the variables of a plan lie as the plan says. Those that it writes are in memory only from then on.
    *
+   * @param planned The variables that the plan uses.
    * @param user Who needs them until `release`.
+   * @param activate Makes the device tfjs's current one.
    * @returns Where each buffer of the plan that is no part of another one lies.
    * @throws {DeviceError} If there is not enough memory.
    */
-  async place(plan: Plan, variables: readonly StepVariable[], user: object): Promise<ReadonlyMap<Buffer, Range>> {
-    const packs = packsOf(plan, variables);
-    await this.#create(packs.filter((pack) => !this.#lies(pack)));
+  async place(
+    planned: readonly PlannedVariable[],
+    user: object,
+    activate: () => void,
+  ): Promise<ReadonlyMap<Buffer, Range>> {
+    const packs = packsOf(planned);
+    await this.#create(packs.filter((pack) => !this.#lies(pack)), user, activate);
     const ranges = new Map<Buffer, Range>();
     for (const { root, members: [first] } of packs) {
       const { block, offset } = this.variables.placeOf(first!.variable)!;
@@ -103,11 +114,11 @@ export class StateMemory {
 
   /** A program no longer needs its variables: those that no other one uses are brought back to tfjs. */
   release(user: object): void {
-    const left = [...this.#blocks].filter(({ users }) => users.delete(user) && users.size === 0);
-    for (const { variables } of left) {
-      for (const variable of variables) this.variables.leave(variable);
+    for (const block of this.#blocks) {
+      if (!block.users.delete(user) || block.users.size > 0) continue;
+      for (const variable of block.variables) this.variables.leave(variable);
+      this.#free([block]);
     }
-    this.#free(left);
   }
 
   #free(blocks: readonly Block[]): void {
@@ -130,30 +141,19 @@ export class StateMemory {
     );
   }
 
-  async #create(packs: readonly Pack[]): Promise<void> {
-    const { device } = this.#backend;
-    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  async #create(packs: readonly Pack[], user: object, activate: () => void): Promise<void> {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#backend.device.limits;
+    const sizes = packs.map(({ root }) => aligned(bytesOf(root)));
+    const share = Math.max(LEAST_BLOCK, BLOCK_SHARE * sizes.reduce((sum, size) => sum + size, 0));
     let group: { pack: Pack; start: number }[] = [];
-    let size = 0;
+    let end = 0;
     const flush = async (): Promise<void> => {
-      if (group.length === 0) return;
-      const what = group[0]!.pack.members[0]!.path;
-      const buffer = await createBuffer(device, { bytes: size, what: `"${what}" and other variables` });
-      const block: Block = { buffer, variables: new Set(), users: new Set() };
-      this.#blocks.add(block);
-      for (const { pack: { members, key }, start } of group) {
-        for (const { variable, offset } of members) {
-          this.variables.placeOf(variable)?.block.variables.delete(variable);
-          this.variables.put(variable, { block, offset: start + offset, pack: key });
-          block.variables.add(variable);
-        }
-      }
-      this.#generation++;
+      if (group.length > 0) await this.#fill(group, end, user, activate);
       group = [];
-      size = 0;
+      end = 0;
     };
-    for (const pack of packs) {
-      const bytes = aligned(bytesOf(pack.root));
+    for (const [index, pack] of packs.entries()) {
+      const bytes = sizes[index]!;
       if (bytes > Math.min(maxBufferSize, maxStorageBufferBindingSize)) {
         const names = pack.members.map(({ path }) => `"${path}"`).join(", ");
         throw new DeviceError(
@@ -161,23 +161,44 @@ export class StateMemory {
             `${maxStorageBufferBindingSize} in one buffer here. Use a smaller layer, or device "cpu".`,
         );
       }
-      if (size + bytes > maxBufferSize) await flush();
-      group.push({ pack, start: size });
-      size += bytes;
+      if (end + bytes > Math.min(share, maxBufferSize)) await flush();
+      group.push({ pack, start: end });
+      end += bytes;
     }
     await flush();
     this.#free([...this.#blocks].filter(({ variables }) => variables.size === 0));
   }
+
+  /** A new buffer, which variables move into. */
+  async #fill(
+    group: readonly { readonly pack: Pack; readonly start: number }[],
+    bytes: number,
+    user: object,
+    activate: () => void,
+  ): Promise<void> {
+    const what = group[0]!.pack.members[0]!.path;
+    const buffer = await createBuffer(this.#backend.device, { bytes, what: `"${what}" and other variables` });
+    const block: Block = { buffer, variables: new Set(), users: new Set([user]) };
+    this.#blocks.add(block);
+    for (const { pack: { members, key }, start } of group) {
+      for (const { variable, offset } of members) {
+        this.variables.placeOf(variable)?.block.variables.delete(variable);
+        this.variables.put(variable, { block, offset: start + offset, pack: key });
+        block.variables.add(variable);
+      }
+    }
+    this.#generation++;
+    activate();
+    this.variables.enter(group.flatMap(({ pack }) => pack.members.filter(({ written }) => written)));
+  }
 }
 
 /** The plan's buffers of variables that are no parts of others. */
-function packsOf(plan: Plan, variables: readonly StepVariable[]): readonly Pack[] {
-  const byPath = new Map(variables.map(({ path, variable }) => [path, variable]));
+function packsOf(planned: readonly PlannedVariable[]): readonly Pack[] {
   const members = new Map<Buffer, Pack["members"][number][]>();
-  for (const [path, buffer] of plan.variables) {
-    const { root, offset } = placeOf(buffer);
-    const variable = byPath.get(path)!;
-    members.set(root, [...members.get(root) ?? [], { variable, path, offset: offset * 4 }]);
+  for (const each of planned) {
+    const { root, offset } = placeOf(each.buffer);
+    members.set(root, [...members.get(root) ?? [], { ...each, offset: offset * 4 }]);
   }
   return [...members].map(([root, members]) => ({
     root,
@@ -230,7 +251,8 @@ class Copies implements StateBackend<Place> {
 
   release(record: TensorRecord): void {
     const { resource, external } = record as WebGpuRecord;
-    if (resource && !external) this.backend.bufferManager.releaseBuffer(resource);
+    // tfjs would keep it for tensors of this size, of which there may be none any more.
+    if (resource && !external) this.backend.bufferManager.releaseBuffer(resource, false);
     record.resource = null;
     record.values = null;
   }

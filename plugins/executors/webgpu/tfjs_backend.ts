@@ -28,7 +28,8 @@ export interface WebGpuBackend {
   readonly tensorMap: { get(dataId: object): WebGpuRecord };
   readonly bufferManager: {
     acquireBuffer(size: number, usage: number): GPUBuffer;
-    releaseBuffer(buffer: GPUBuffer): void;
+    /** @param reuse Whether it is kept for others, rather than destroyed. */
+    releaseBuffer(buffer: GPUBuffer, reuse?: boolean): void;
   };
   /** Commands that have not been submitted, if there are any. */
   readonly commandEncoder: GPUCommandEncoder | null;
