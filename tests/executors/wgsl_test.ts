@@ -19,7 +19,7 @@ import type {
 } from "../../plugins/compiler/ir/types.ts";
 import { Emitter } from "../../plugins/executors/webgpu/wgsl/emitter.ts";
 import { OperandMemory } from "../../plugins/executors/webgpu/wgsl/memory.ts";
-import { printKernel, TUNINGS } from "../../plugins/executors/webgpu/wgsl/mod.ts";
+import { type ComputeShader, printKernel, TUNINGS } from "../../plugins/executors/webgpu/wgsl/mod.ts";
 import { webgpuTest } from "../webgpu.ts";
 import { type Convolution, convolution, product, scratch } from "./wgsl_contractions.ts";
 import {
@@ -682,6 +682,20 @@ Deno.test("Emitter gives no variable the name of a type", () => {
   const names = Array.from({ length: 100 }, () => emitter.newName("i"));
   assertEquals(new Set(names).size, 100);
   assert(!names.includes("i32"));
+});
+
+Deno.test("printKernel() leaves no loop to be written out where loops are kept, but short ones", () => {
+  const where = setting();
+  const loops = (classes: number, keepsLoops: boolean) => {
+    const [kernel] = softmax(where, [64, classes]);
+    const context = { ...contextOf(where), keepsLoops };
+    const [{ code }] = printKernel(kernel, context) as [ComputeShader];
+    return [...code.matchAll(/for \(var \w+ = (\w+);/g)].map(([, first]) => first);
+  };
+  // The largest, the sum, and the stores.
+  assertEquals(loops(10, true), ["zero", "zero", "zero"]);
+  assertEquals(loops(10, false), ["0", "0", "0"]);
+  assertEquals(loops(7, true), ["0", "0", "0"]);
 });
 
 Deno.test("printKernel() gives equal text for equal kernels of different plans", () => {

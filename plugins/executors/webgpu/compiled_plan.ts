@@ -130,7 +130,7 @@ export class CompiledPlan {
   static async compile(plan: Plan, options: CompileOptions): Promise<CompiledPlan> {
     const { runtime, print, tuning, tuner } = options;
     const { expressions, columns, streams } = plan;
-    const common = { expressions, columns, streams, tuning };
+    const common = { expressions, columns, streams, tuning, keepsLoops: runtime.software };
     const { maxBufferSize, maxStorageBuffersPerShaderStage } = runtime.device.limits;
     const single = singleStep(plan, common, maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
     const choices = single ? undefined : await tuner?.choose(plan.kernels, common);

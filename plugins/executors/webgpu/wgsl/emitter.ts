@@ -4,7 +4,7 @@
  * @module
  */
 import type { Expressions } from "../../../compiler/ir/expressions.ts";
-import { walk } from "../../../compiler/ir/shape.ts";
+import { points, walk } from "../../../compiler/ir/shape.ts";
 import type {
   AffineExpression,
   Axis,
@@ -39,6 +39,8 @@ interface Block {
 }
 
 const NOTHING: ReadonlySet<Buffer> = new Set();
+/** Loops of fewer iterations are as well written out by the driver. */
+const LEAST_KEPT = 8;
 
 /**
  * Writes the body of a shader.
@@ -50,6 +52,8 @@ export class Emitter {
   readonly math: MathLibrary = new MathLibrary();
   /** What of group 1 is read. */
   readonly uses: { step: boolean; table: boolean; keys: boolean } = { step: false, table: false, keys: false };
+  /** Whether the body uses `zero`, which is 0 and of which no compiler knows it. */
+  usesZero = false;
   readonly #context: PrintContext;
   readonly #memory: Memory;
   readonly #lanes = new Set<Axis>();
@@ -86,6 +90,23 @@ export class Emitter {
   /** Begins a block. @param header What stands before its brace. */
   open(header: string): void {
     this.#block = { parent: this.#block, depth: this.#block.depth + 1, header, lines: [], values: new Map() };
+  }
+
+  /** Begins a loop over each axis, the last one innermost. They end with a `close` for each. */
+  openLoops(axes: readonly Axis[]): void {
+    const first = this.firstOf(points(axes));
+    for (const axis of axes) {
+      const name = this.newName("i");
+      this.open(`for (var ${name} = ${first}; ${name} < ${axis.size}; ${name}++)`);
+      this.defineAxis(axis, name);
+    }
+  }
+
+  /** The text of 0 where loops of so many iterations begin: a compiler that does not know it writes none of them out. */
+  firstOf(iterations: number): string {
+    if (!this.#context.keepsLoops || iterations < LEAST_KEPT) return "0";
+    this.usesZero = true;
+    return "zero";
   }
 
   /** Ends a block. */

@@ -80,7 +80,12 @@ function shaderOf(
   [x, y]: readonly [number, number],
   start: readonly string[],
 ): ComputeShader {
-  const lines = [...start, ...emitter.uses.step ? ["let step = i32(info.step);"] : [], ...emitter.lines];
+  const lines = [
+    ...start,
+    ...emitter.uses.step ? ["let step = i32(info.step);"] : [],
+    ...emitter.usesZero ? ["let zero = min(i32(group.x), 0);"] : [],
+    ...emitter.lines,
+  ];
   const code = [
     memory.text(),
     groupOneText(emitter.uses),

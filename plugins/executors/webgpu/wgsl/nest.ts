@@ -173,11 +173,7 @@ export function emitNest(nest: Nest, emitter: Emitter, pool: Expressions, wideIn
 }
 
 function inLoops(axes: readonly Axis[], emitter: Emitter, body: () => void): void {
-  for (const axis of axes) {
-    const name = emitter.newName("i");
-    emitter.open(`for (var ${name} = 0; ${name} < ${axis.size}; ${name}++)`);
-    emitter.defineAxis(axis, name);
-  }
+  emitter.openLoops(axes);
   body();
   for (const _ of axes) emitter.close();
 }

@@ -128,10 +128,11 @@ export function emitScan(
   emitter.line(`var ${running} = ${start};`);
   const name = emitter.newName("i");
   emitter.setStored(new Set<Buffer>(stores.map(({ buffer }) => buffer)));
+  const first = emitter.firstOf(along.size);
   emitter.open(
     reverse
-      ? `for (var ${name} = ${along.size - 1}; ${name} >= 0; ${name}--)`
-      : `for (var ${name} = 0; ${name} < ${along.size}; ${name}++)`,
+      ? `for (var ${name} = ${along.size - 1} + ${first}; ${name} >= 0; ${name}--)`
+      : `for (var ${name} = ${first}; ${name} < ${along.size}; ${name}++)`,
   );
   emitter.defineAxis(along, name);
   // The value is read before anything is stored in its place.

@@ -72,11 +72,7 @@ export function emitScatter(
   pool: Expressions,
 ): void {
   emitter.setStored(new Set([target]));
-  for (const axis of inner) {
-    const name = emitter.newName("i");
-    emitter.open(`for (var ${name} = 0; ${name} < ${axis.size}; ${name}++)`);
-    emitter.defineAxis(axis, name);
-  }
+  emitter.openLoops(inner);
   const at = emitter.scalar(index);
   emitter.open(`if (${at} >= 0 && ${at} < ${target.size})`);
   const text = emitter.scalar(value);

@@ -77,7 +77,8 @@ export function printSingleDispatch(
   const { expressions: pool, tuning } = context;
   const workgroupSize = tuning.singleWorkgroupSize;
   const memory = new ArenaMemory(arenas);
-  const emitter = new Emitter(context, memory);
+  // Its loops are short, run often, and are worth writing out.
+  const emitter = new Emitter({ ...context, keepsLoops: false }, memory);
   emitter.open("for (var nth = 0u; nth < most; nth++)");
   emitter.uses.step = true;
   emitter.defineStep();
