@@ -7,11 +7,12 @@ import type { Expressions } from "../../../compiler/ir/expressions.ts";
 import { points } from "../../../compiler/ir/shape.ts";
 import type { Contraction } from "../../../compiler/ir/types.ts";
 import { collapse } from "./axes.ts";
-import { changedStores, TilePrinter, type Tiles } from "./contraction_tiles.ts";
+import { changedStores, TilePrinter } from "./contraction_tiles.ts";
 import { printNest } from "./nest.ts";
 import type { ComputeShader, PrintContext } from "./shader.ts";
 import { splitContraction } from "./split_contraction.ts";
 import { Tile } from "./tile.ts";
+import type { Tiles } from "./tile_terms.ts";
 import { type Alternative, printStaged, stagedAlternatives } from "./workgroup_contraction.ts";
 
 /** The loops of a contraction. */

@@ -12,53 +12,16 @@ import { OperandMemory } from "./memory.ts";
 import { assemble } from "./module.ts";
 import { takeNumbered } from "./numbered.ts";
 import type { ComputeShader, PrintContext } from "./shader.ts";
-import type { Tile } from "./tile.ts";
-
-/** The tiles that invocations compute. */
-export interface Tiles {
-  readonly rows: Tile;
-  readonly columns: Tile;
-  readonly invocations: number;
-}
+import { type Factor, type InnerPlace, type Tiles, TileTerms } from "./tile_terms.ts";
 
 /** Storage accesses in a shader's text beyond which compiling it takes seconds. */
 const MOST_ACCESSES = 96;
 /** Storage accesses in the text of stores beyond which these are done in loops where that costs little. */
 const MOST_QUICK_ACCESSES = 16;
-/** Storage accesses in the text of the innermost loop. */
-const MOST_INNER_ACCESSES = 64;
-/** Products in the text of the innermost loop. */
-const MOST_INNER_PRODUCTS = 1024;
 /** Operations on sums in a shader's text beyond which these are done in loops. */
 const MOST_WORK = 1200;
-/** An axis before the last one that has no more values than this may be written out. */
-const SHORT_AXIS = 7;
-/** More text must save this part of the loads: it compiles for longer, and lavapipe runs the loop as fast. */
-const WORTH_WRITING = 0.8;
-/** Vectors that a loop over their four elements may move up. */
-const MOST_MOVED = 32;
-/** What moving one up costs, in loads. */
-const MOVE_COST = 0.05;
-
 /** Rows of the sums that get all products of an innermost loop one after the other. */
 const SUMS_AT_ONCE = 2;
-
-/** A factor: where its elements are in the tile, and along which loop it is loaded four elements at a time. */
-interface Factor {
-  readonly value: Expression;
-  readonly tile: Tile;
-  readonly by: "own" | "inner" | undefined;
-}
-
-/** What of the inner axes is written out. */
-interface Unrolling {
-  /** Steps of the last one. */
-  readonly steps: number;
-  /** Whether all of the one before is. */
-  readonly both: boolean;
-  /** Whether the steps, which are four then, are a loop after all, with what is loaded in fours before it. */
-  readonly looped: boolean;
-}
 
 /** Neighbouring columns whose sums are one vector, or one that is left over. */
 interface Group {
@@ -75,13 +38,10 @@ export class TilePrinter {
   readonly #lane: { readonly axis: Axis; readonly value: Expression };
   readonly #thread: { readonly axis: Axis; readonly value: Expression };
   readonly #toThread: Substitute;
-  readonly #left: Factor;
-  readonly #right: Factor;
-  readonly #vectors = new Set<Buffer>();
+  readonly #terms: TileTerms;
   readonly #memory: OperandMemory;
   readonly #emitter: Emitter;
   readonly #groups: readonly Group[];
-  readonly #unrolling: Unrolling & { readonly cost: number };
 
   /** @param contraction With as few axes as possible. */
   constructor(contraction: Contraction, tiles: Tiles, context: PrintContext) {
@@ -99,28 +59,33 @@ export class TilePrinter {
       loops.map(({ size }) => size),
     );
     this.#toThread = substitution(pool, new Map(loops.map((axis, i) => [axis, place[i]!])));
-    this.#left = this.#factor(contraction.left, rows);
-    this.#right = this.#factor(contraction.right, columns);
-    this.#findVectorsOfStores();
+    const groups: Group[] = [];
+    for (let first = 0; first < columns.size; first += groups.at(-1)!.width) {
+      groups.push({ first, width: columns.size - first >= 4 ? 4 : 1 });
+    }
+    this.#groups = groups;
+    this.#terms = new TileTerms({
+      contraction,
+      tiles,
+      pool,
+      lane: this.#lane,
+      toThread: this.#toThread,
+      groups: groups.length,
+      unroll: context.tuning.unroll,
+    });
     this.#memory = new OperandMemory({
-      vectors: this.#vectors,
+      vectors: this.#terms.vectors.union(this.#vectorsOfStores()),
       stored: contraction.stores.map(({ buffer }) => buffer),
       uniformBytes: context.tuning.uniformBytes,
     });
     this.#emitter = new Emitter(context, this.#memory);
     this.#emitter.defineAxis(this.#thread.axis, "thread");
     this.#emitter.defineLane(this.#lane.axis);
-    const groups: Group[] = [];
-    for (let first = 0; first < columns.size; first += groups.at(-1)!.width) {
-      groups.push({ first, width: columns.size - first >= 4 ? 4 : 1 });
-    }
-    this.#groups = groups;
-    this.#unrolling = this.#chooseUnrolling();
   }
 
   /** About how long a product of all of its tile takes, in loads. */
   get costOfProduct(): number {
-    return this.#unrolling.cost / (this.#tiles.rows.size * this.#tiles.columns.size);
+    return this.#terms.cost / (this.#tiles.rows.size * this.#tiles.columns.size);
   }
 
   /** The shader. */
@@ -142,133 +107,16 @@ export class TilePrinter {
     });
   }
 
-  /** An expression at places of some axes, for this invocation. */
-  #at(x: Expression, ...places: readonly ReadonlyMap<Axis, Expression>[]): Expression {
-    return this.#toThread(substitution(this.#pool, new Map(places.flatMap((map) => [...map])))(x));
-  }
-
-  /** Finds out how a factor is loaded. */
-  #factor(value: Expression, tile: Tile): Factor {
-    const pool = this.#pool;
-    const last = this.#contraction.inner.at(-1);
-    const candidates: [Factor["by"], Expression][] = [];
-    if (tile.byFour) {
-      const fourth = pool.axis(Math.max(tile.size / 4, 1));
-      candidates.push(["own", this.#at(value, tile.fourAt(fourth, this.#lane.value, true))]);
-    }
-    if (last !== undefined && last.size % 4 === 0) {
-      const four = pool.add(pool.mul(pool.axis(last.size / 4), 4), this.#lane.value);
-      candidates.push(["inner", this.#at(value, tile.at(newAxis(pool, tile.size).value), new Map([[last, four]]))]);
-    }
-    for (const [by, candidate] of candidates) {
-      const vectors = vectorBuffers(pool, this.#lane.axis, loadsOf([candidate]));
-      for (const buffer of vectors) this.#vectors.add(buffer);
-      if (vectors.size > 0) return { value, tile, by };
-    }
-    return { value, tile, by: undefined };
-  }
-
-  #findVectorsOfStores(): void {
+  #vectorsOfStores(): ReadonlySet<Buffer> {
     const pool = this.#pool;
     const { rows, columns } = this.#tiles;
-    if (!columns.byFour) return;
+    if (!columns.byFour) return new Set();
     const row = newAxis(pool, rows.size).value;
     const fourth = pool.axis(Math.max(columns.size / 4, 1));
     const places = [rows.exactly(row), columns.fourAt(fourth, this.#lane.value, false)];
-    const stores = changedStores(this.#contraction.stores, (x) => this.#at(x, ...places));
+    const stores = changedStores(this.#contraction.stores, (x) => this.#terms.at(x, ...places));
     const accesses = [...stores, ...loadsOf(stores.flatMap(({ index, value }) => [index, value]))];
-    for (const buffer of vectorBuffers(pool, this.#lane.axis, accesses)) this.#vectors.add(buffer);
-  }
-
-  /** A factor's element, or the four of which it is one and its place among them. */
-  #element({ value, tile, by }: Factor, element: number, inner: InnerPlace): [Expression, number | undefined] {
-    const pool = this.#pool;
-    const place = pool.int(element);
-    if (by === "inner") {
-      const four = pool.add(pool.mul(inner.fourth!, 4), this.#lane.value);
-      return [this.#at(value, tile.at(place), inner.before, new Map([[inner.last!, four]])), inner.step % 4];
-    }
-    const places = inner.last === undefined ? inner.before : new Map([...inner.before, [inner.last, inner.place!]]);
-    if (by === "own") {
-      const four = tile.fourAt(pool.int(Math.floor(element / 4)), this.#lane.value, true);
-      return [this.#at(value, four, places), element % 4];
-    }
-    return [this.#at(value, tile.at(place), places), undefined];
-  }
-
-  /** The places of the inner axes of the products that are written out, in order. */
-  #places({ steps, both }: Unrolling, loops: ReadonlyMap<Axis, Expression>): readonly InnerPlace[] {
-    const pool = this.#pool;
-    const { inner } = this.#contraction;
-    const last = inner.at(-1);
-    const short = both ? inner.at(-2)! : undefined;
-    const places: InnerPlace[] = [];
-    for (let k = 0; k < (short?.size ?? 1); k++) {
-      const before = new Map([...loops].filter(([axis]) => axis !== last));
-      if (short !== undefined) before.set(short, pool.int(k));
-      if (last === undefined) {
-        places.push({ before, last, step: 0 });
-        continue;
-      }
-      const first = pool.mul(loops.get(last)!, steps);
-      for (let step = 0; step < steps; step++) {
-        const place = pool.add(first, step);
-        const fourth = steps % 4 === 0
-          ? pool.add(pool.mul(loops.get(last)!, steps / 4), Math.floor(step / 4))
-          : undefined;
-        places.push({ before, last, place, fourth, step });
-      }
-    }
-    return places;
-  }
-
-  /** Writes out as much as lets loads serve several products, within what compiles quickly. */
-  #chooseUnrolling(): Unrolling & { readonly cost: number } {
-    const { inner } = this.#contraction;
-    const { tuning } = this.#context;
-    const last = inner.at(-1);
-    const before = inner.at(-2);
-    if (last === undefined) return { steps: 1, both: false, looped: false, cost: 0 };
-    const looped = this.#left.by === "inner" || this.#right.by === "inner";
-    const steps = looped ? [4] : Array.from({ length: Math.max(tuning.unroll, SHORT_AXIS) }, (_, i) => i + 1)
-      .filter((step) => last.size % step === 0 && (step <= tuning.unroll || step === last.size));
-    const loops = new Map<Axis, Expression>(inner.map((axis) => [axis, newAxis(this.#pool, axis.size).value]));
-    let best: Unrolling = { steps: steps[0]!, both: false, looped };
-    let lowest = this.#costOf(best, loops).each;
-    for (const loop of looped ? [true, false] : [false]) {
-      for (const step of steps) {
-        for (const both of before !== undefined && before.size <= SHORT_AXIS ? [false, true] : [false]) {
-          const unrolling = { steps: step, both, looped: loop };
-          const { each, loads, products, moved } = this.#costOf(unrolling, loops);
-          if (loads > MOST_INNER_ACCESSES || products > MOST_INNER_PRODUCTS || moved > MOST_MOVED) continue;
-          if (each <= lowest * WORTH_WRITING) [best, lowest] = [unrolling, each];
-        }
-      }
-    }
-    return { ...best, cost: lowest };
-  }
-
-  /**
-   * What a product of all of a tile costs, in loads, where so much is written out; and loads, products and vectors that are
-   * moved up in the text.
-   */
-  #costOf(
-    unrolling: Unrolling,
-    loops: ReadonlyMap<Axis, Expression>,
-  ): { readonly each: number; readonly loads: number; readonly products: number; readonly moved: number } {
-    const places = this.#places(unrolling, loops);
-    const times = unrolling.looped ? unrolling.steps : 1;
-    let [all, loads, moved] = [0, 0, 0];
-    for (const factor of [this.#left, this.#right]) {
-      const elements = Array.from({ length: factor.tile.size }, (_, i) => i);
-      const count = new Set(places.flatMap((place) => elements.map((i) => this.#element(factor, i, place)[0]))).size;
-      const inFours = unrolling.looped && factor.by === "inner";
-      all += count;
-      loads += inFours ? count : count / times;
-      if (inFours) moved += count;
-    }
-    const products = places.length / times * this.#tiles.rows.size * this.#groups.length;
-    return { each: (all + moved * times * MOVE_COST) / places.length, loads, products, moved };
+    return vectorBuffers(pool, this.#lane.axis, accesses);
   }
 
   /** @returns How many iterations its loops take. */
@@ -276,7 +124,7 @@ export class TilePrinter {
     const pool = this.#pool;
     const emitter = this.#emitter;
     const { inner } = this.#contraction;
-    const unrolling = this.#unrolling;
+    const unrolling = this.#terms.unrolling;
     const last = inner.at(-1);
     let iterations = 1;
     let opened = 0;
@@ -292,7 +140,7 @@ export class TilePrinter {
       iterations *= loop.axis.size;
       opened++;
     });
-    const places = this.#places(unrolling, loops);
+    const places = this.#terms.places(loops);
     if (unrolling.looped) iterations *= this.#emitFours(places.filter(({ step }) => step === 0));
     else this.#emitProducts(places.map((place) => ({ place })));
     for (; opened > 0; opened--) emitter.close();
@@ -312,7 +160,7 @@ export class TilePrinter {
     const variables = new Map<string, string>();
     const namesOf = (factor: Factor, first: InnerPlace): readonly string[] =>
       Array.from({ length: factor.tile.size }, (_, element) => {
-        const loaded = emitter.vector(this.#element(factor, element, first)[0]);
+        const loaded = emitter.vector(this.#terms.element(factor, element, first)[0]);
         let name = variables.get(loaded);
         if (name === undefined) {
           variables.set(loaded, name = emitter.newName("f"));
@@ -320,7 +168,7 @@ export class TilePrinter {
         }
         return `${name}.x`;
       });
-    const byFour = [this.#left, this.#right].filter(({ by }) => by === "inner");
+    const byFour = [this.#terms.left, this.#terms.right].filter(({ by }) => by === "inner");
     const current = firsts.map((first) => new Map(byFour.map((factor) => [factor, namesOf(factor, first)])));
     const step = newAxis(pool, 4);
     const variable = emitter.newName("k");
@@ -346,7 +194,7 @@ export class TilePrinter {
         for (const { place, current } of places) {
           const right = this.#rightText(group, place, current);
           for (let row = first; row < Math.min(first + SUMS_AT_ONCE, rows); row++) {
-            const left = this.#elementText(this.#left, row, place, current);
+            const left = this.#elementText(this.#terms.left, row, place, current);
             this.#emitter.line(`${sum(row, at)} = ${sum(row, at)} + ${left} * ${right};`);
           }
         }
@@ -357,16 +205,16 @@ export class TilePrinter {
   #elementText(factor: Factor, element: number, place: InnerPlace, current: Products["current"]): string {
     const known = current?.get(factor);
     if (known !== undefined) return known[element]!;
-    const [value, lane] = this.#element(factor, element, place);
+    const [value, lane] = this.#terms.element(factor, element, place);
     return lane === undefined ? this.#emitter.scalar(value) : `${this.#emitter.vector(value)}.${"xyzw"[lane]}`;
   }
 
   #rightText({ first, width }: Group, place: InnerPlace, current: Products["current"]): string {
-    if (width === 4 && this.#right.by === "own") {
-      return this.#emitter.vector(this.#element(this.#right, first, place)[0]);
+    if (width === 4 && this.#terms.right.by === "own") {
+      return this.#emitter.vector(this.#terms.element(this.#terms.right, first, place)[0]);
     }
-    if (width === 1) return this.#elementText(this.#right, first, place, current);
-    const elements = [0, 1, 2, 3].map((i) => this.#elementText(this.#right, first + i, place, current));
+    if (width === 1) return this.#elementText(this.#terms.right, first, place, current);
+    const elements = [0, 1, 2, 3].map((i) => this.#elementText(this.#terms.right, first + i, place, current));
     return `vec4<f32>(${elements.join(", ")})`;
   }
 
@@ -410,7 +258,7 @@ export class TilePrinter {
     const guard = this.#toThread(inside);
     emitter.open(guard.kind === "number" ? "" : `if (${emitter.scalar(guard)})`);
     emitter.define(pool.result(this.#contraction.result, "f32"), text, fours);
-    const change = (x: Expression) => this.#at(x, rows.exactly(row), places);
+    const change = (x: Expression) => this.#terms.at(x, rows.exactly(row), places);
     for (const store of changedStores(this.#contraction.stores, change)) emitter.store(store);
     emitter.close();
   }
@@ -436,20 +284,6 @@ export class TilePrinter {
     body(index, takeNumbered(emitter, lists, variable));
     emitter.close();
   }
-}
-
-/** Where the inner axes are at one product that is written out. */
-interface InnerPlace {
-  /** All axes but the last. */
-  readonly before: ReadonlyMap<Axis, Expression>;
-  /** The last one. */
-  readonly last: Axis | undefined;
-  /** Its value. */
-  readonly place?: Expression;
-  /** A fourth of the value that begins its four. */
-  readonly fourth?: Expression;
-  /** Which of the steps that are written out this is. */
-  readonly step: number;
 }
 
 /** The products of one place, with the names of factors' elements where they have been loaded. */
