@@ -54,7 +54,11 @@ export class OperandMemory implements Memory {
 
   /** The bindings so far. */
   get operands(): readonly Operand[] {
-    return [...this.#places.keys()].map((buffer) => ({ buffer, access: this.#access(buffer) }));
+    let uniforms = 0;
+    return [...this.#places.keys()].map((buffer) => {
+      const access = this.#access(buffer);
+      return { buffer, access: access === "uniform" && ++uniforms > MOST_UNIFORMS ? "read" : access };
+    });
   }
 
   place(buffer: Buffer): Place {
@@ -72,10 +76,11 @@ export class OperandMemory implements Memory {
   }
 
   text(): string {
+    const { operands } = this;
     return [...this.#places].map(([buffer, { name, form }], binding) => {
       const scalar = ({ f32: "f32", i32: "i32", bool: "u32", u8: "u32" } as const)[buffer.type];
       const type = form === "vectors" ? `vec4<${scalar}>` : scalar;
-      const access = this.#access(buffer);
+      const { access } = operands[binding]!;
       return `@group(0) @binding(${binding}) ` +
         (access === "uniform"
           ? `var<uniform> ${name}: array<${type}, ${buffer.size / 4}>;`
@@ -90,6 +95,8 @@ export class OperandMemory implements Memory {
   }
 }
 
+/** An adapter need not allow more than twelve in a shader. One is the step's number. */
+const MOST_UNIFORMS = 11;
 /** Memory of which parts may be uniforms: every other one is bound as a whole, whose size depends on the execution. */
 const UNIFORM_MEMORY: ReadonlySet<string> = new Set(["state", "scratch", "constant"]);
 
