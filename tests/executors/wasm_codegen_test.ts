@@ -576,6 +576,39 @@ Deno.test("long reductions are right and do not depend on the number of threads"
   }
 });
 
+Deno.test("what a sum computes is kept where it is stored, unless something else lies there", async () => {
+  const random = generator(9);
+  for (const [rows, columns, blocks] of [[5, 64, 1], [130, 67, 1], [3, 18, 2], [64, 21, 3]] as const) {
+    for (const inPlace of [false, true]) {
+      const ir = new Expressions();
+      const [i, b, j] = [ir.axis(rows), ir.axis(blocks), ir.axis(columns)];
+      const [input, other] = [scratch(ir, rows * blocks * columns), scratch(ir, rows * blocks * columns)];
+      const target = inPlace ? input : scratch(ir, rows * blocks * columns);
+      const place = ir.flatten([i, b, j], [rows, blocks, columns]);
+      const x = ir.load(input, place);
+      const [largest, sum, mean] = [ir.newResult(), ir.newResult(), ir.newResult()];
+      const power = ir.unary("exp", ir.sub(x, ir.result(largest, "f32")));
+      const share = ir.binary("div", power, ir.result(sum, "f32"));
+      const kernel: Kernel = {
+        kind: "nest",
+        outer: axesIn([i]),
+        inner: axesIn([b, j]),
+        reductions: [
+          { result: largest, type: "f32", combine: "max", value: x },
+          { result: sum, type: "f32", combine: "sum", value: power },
+          { result: mean, type: "f32", combine: "sum", value: ir.mul(share, x) },
+        ],
+        stores: [
+          { buffer: other, index: place, value: ir.add(ir.mul(share, x), ir.result(mean, "f32")) },
+          { buffer: target, index: place, value: share },
+        ],
+      };
+      const arrays = new Map([[input, floats(random, input.size).map((value) => 4 * value)]]);
+      await check(ir, [kernel], arrays, { what: `${rows} x ${blocks} x ${columns}, ${inPlace}`, threads: [1, 2] });
+    }
+  }
+});
+
 Deno.test("argMax() and argMin() give the first place, all() and any() truth values", async () => {
   // With many rows the reductions are written out.
   for (const rows of [5, 40]) {

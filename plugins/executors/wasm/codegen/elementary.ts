@@ -47,12 +47,15 @@ export class Elementary {
   readonly #f: FunctionBuilder;
   readonly #madd: (a: Code, b: Code, c: Code) => Code;
   readonly #nmadd: (a: Code, b: Code, c: Code) => Code;
+  /** As int32, of numbers that are known to fit. */
+  readonly #truncate: (x: Code) => Code;
 
   /** @param relaxed Whether products and sums may be rounded once. */
   constructor(f: FunctionBuilder, relaxed: boolean) {
     this.#f = f;
     this.#madd = relaxed ? f32x4.relaxedMadd : (a, b, c) => f32x4.add(f32x4.mul(a, b), c);
     this.#nmadd = relaxed ? f32x4.relaxedNmadd : (a, b, c) => f32x4.sub(c, f32x4.mul(a, b));
+    this.#truncate = relaxed ? i32x4.relaxedOfFloats : i32x4.ofFloats;
   }
 
   /** A float32 in all lanes. */
@@ -147,7 +150,7 @@ export class Elementary {
   #reduceExponent(x: Code): { n: Code; r: Code } {
     const whole = this.#let(f32x4.nearest(f32x4.mul(x, this.float(1 / LN2))));
     const rest = this.#madd(whole, this.float(-LN2_HIGH), x);
-    return { n: this.#let(i32x4.ofFloats(whole)), r: this.#let(this.#madd(whole, this.float(-LN2_LOW), rest)) };
+    return { n: this.#let(this.#truncate(whole)), r: this.#let(this.#madd(whole, this.float(-LN2_LOW), rest)) };
   }
 
   /** `exp(r) - 1` for |r| up to ln 2 / 2. */
@@ -238,20 +241,13 @@ export class Elementary {
     return v128.select(f32x4.eq(x, this.float(0)), x, v128.select(plain, log, corrected));
   }
 
+  /** `m / (m + 2)`, with `m = exp(2 |x|) - 1`, which is exact near 0 too. */
   #tanh(x: Code): Code {
     const a = this.#let(f32x4.pmin(f32x4.abs(x), this.float(10)));
-    const power = this.#expBetween(this.#let(f32x4.add(a, a)));
-    const far = f32x4.sub(this.float(1), f32x4.div(this.float(2), f32x4.add(power, this.float(1))));
-    const square = this.#let(f32x4.mul(a, a));
-    const series = this.#polynomial(square, [
-      -3.33332819422e-1,
-      1.33314422036e-1,
-      -5.37397155531e-2,
-      2.06390887954e-2,
-      -5.70498872745e-3,
-    ]);
-    const near = this.#madd(f32x4.mul(series, square), a, a);
-    return this.#withSign(v128.select(f32x4.lt(a, this.float(0.625)), near, far), x);
+    const { n, r } = this.#reduceExponent(this.#let(f32x4.add(a, a)));
+    const power = this.#let(this.#powerOfTwo(n));
+    const m = this.#let(this.#madd(power, this.#expm1OfRest(r), f32x4.sub(power, this.float(1))));
+    return this.#withSign(f32x4.div(m, f32x4.add(m, this.float(2))), x);
   }
 
   #sinh(x: Code): Code {

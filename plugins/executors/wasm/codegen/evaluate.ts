@@ -7,7 +7,14 @@
  * @module
  */
 import { rootOf } from "../../../compiler/ir/buffers.ts";
-import type { Axis, BinaryExpression, Buffer, Expression, RandomExpression } from "../../../compiler/ir/types.ts";
+import type {
+  Axis,
+  BinaryExpression,
+  Buffer,
+  Expression,
+  LoadExpression,
+  RandomExpression,
+} from "../../../compiler/ir/types.ts";
 import type { Elementary } from "./elementary.ts";
 import type { FunctionBuilder } from "./function_builder.ts";
 import { callNumbered, choose, type Code, i32, i32x4, int, v128 } from "./instructions.ts";
@@ -132,6 +139,20 @@ export class Evaluator {
       if (known.index === index && known.type === x.type) top.values.set(known, this.#evaluate(x));
       else top.values.delete(known);
     }
+  }
+
+  /** Puts a value at the points computed at once where `recall` finds it. */
+  keep(buffer: Buffer, index: Expression, x: Expression): void {
+    this.#memory.store(buffer, index, this.vector(x));
+  }
+
+  /** Makes a value known that was kept, until the innermost loop over what it depends on goes on. */
+  recall(buffer: Buffer, index: Expression, x: Expression): void {
+    const { block, values } = this.#scopeOf(x);
+    this.#f.at(
+      block,
+      () => values.set(x, this.#memory.load(this.#setting.expressions.load(buffer, index, "f32") as LoadExpression)),
+    );
   }
 
   #at(x: Expression, body: () => void): void {

@@ -274,6 +274,8 @@ export const i32x4 = {
   ofBytes: (a: Code): Code => simd("v128", 0xa9, [simd("v128", 0x89, [a])]),
   /** Cuts the fraction off; NaN is 0, what does not fit is the nearest that does. */
   ofFloats: vector(0xf8),
+  /** The same in one instruction, for numbers that fit; what others and NaN give is not said. */
+  relaxedOfFloats: vector(0x101),
 };
 
 /** Instructions on four float32. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rootOf } from "../../../compiler/ir/buffers.ts";
 import { axesOf, cost, expressionsOf, points, walk } from "../../../compiler/ir/shape.ts";
 import type { Axis, Buffer, Expression, Nest, Reduction, Store } from "../../../compiler/ir/types.ts";
 import { identity, merge, mergeLanes } from "./combine.ts";
@@ -143,11 +144,13 @@ class NestBody {
   readonly #k: KernelWriter;
   /** Set where four inner points are computed at once. */
   readonly #along: Axis | undefined;
+  readonly #kept: Kept | undefined;
 
   constructor(nest: Nest, vector: Axis | undefined, k: KernelWriter) {
     this.#nest = nest;
     this.#k = k;
     this.#along = vector !== undefined && nest.inner.includes(vector) ? vector : undefined;
+    this.#kept = this.#along && findKept(nest, this.#along);
   }
 
   /** Reductions, then stores. */
@@ -242,6 +245,7 @@ class NestBody {
       identity(reduction, e),
     );
     f.set(so, merge(reduction, so, lanes === 4 ? used : f.let(used)));
+    if (this.#kept?.value === reduction.value) evaluator.keep(this.#kept.buffer, this.#kept.index, reduction.value);
   }
 
   #placeAlongInner(): Code {
@@ -255,7 +259,9 @@ class NestBody {
 
   #store(group: StoreGroup): void {
     const { evaluator } = this.#k;
+    const kept = group.stores.some(({ buffer }) => buffer === this.#kept?.buffer) ? this.#kept : undefined;
     const all = () => {
+      if (kept !== undefined) evaluator.recall(kept.buffer, kept.index, kept.value);
       for (const { buffer, index, value } of group.stores) evaluator.store(buffer, index, value);
     };
     if (!group.inner) return evaluator.scoped([], all);
@@ -266,6 +272,40 @@ class NestBody {
       overVectors(this.#k, along, { start: int(0), end: int(along.size) }, 1, all);
     }, along === undefined ? unrollLimit(Infinity) : 1);
   }
+}
+
+/** What a reduction computes and a store needs again, as softmax's exponentials: until then it waits where the store goes. */
+interface Kept {
+  readonly value: Expression;
+  readonly buffer: Buffer;
+  readonly index: Expression;
+}
+
+/** Less is computed again sooner than read. */
+const LEAST_KEPT = 10;
+
+/** The last value that may be kept, four points side by side. */
+function findKept(nest: Nest, along: Axis): Kept | undefined {
+  const loaded = new Set<Buffer>();
+  walk(expressionsOf(nest), (part) => part.kind === "load" && loaded.add(rootOf(part.buffer)));
+  const mayWait = ({ buffer, index }: Store) =>
+    buffer.role.kind === "scratch" && buffer.type === "f32" && !loaded.has(rootOf(buffer)) &&
+    nest.stores.filter((store) => rootOf(store.buffer) === rootOf(buffer)).length === 1 &&
+    nest.inner.every((axis) => axesOf(index).has(axis)) && strideAlong(index, along) === 1;
+  for (const { value, type } of nest.reductions.toReversed()) {
+    if (type !== "f32" || value.type !== "f32" || cost(value) < LEAST_KEPT || !axesOf(value).has(along)) continue;
+    const store = nest.stores.find((store) => mayWait(store) && contains(store.value, value));
+    if (store !== undefined) return { value, buffer: store.buffer, index: store.index };
+  }
+  return undefined;
+}
+
+function contains(x: Expression, part: Expression): boolean {
+  let found = false;
+  walk([x], (each) => {
+    if (each === part) found = true;
+  });
+  return found;
 }
 
 /** Reductions that can run in one pass: none needs another's result. */
