@@ -4,7 +4,7 @@
  * @module
  */
 import type { Expressions } from "../../../compiler/ir/expressions.ts";
-import { axesOf, cost, points } from "../../../compiler/ir/shape.ts";
+import { axesOf, cost } from "../../../compiler/ir/shape.ts";
 import type { Axis, Buffer, Contraction, Expression, Store } from "../../../compiler/ir/types.ts";
 import { newAxis, type Substitute, substitution } from "./axes.ts";
 import { Emitter, loadsOf, vectorBuffers } from "./emitter.ts";
@@ -14,10 +14,8 @@ import { takeNumbered } from "./numbered.ts";
 import type { ComputeShader, PrintContext } from "./shader.ts";
 import { type Factor, type InnerPlace, type Tiles, TileTerms } from "./tile_terms.ts";
 
-/** Storage accesses in a shader's text beyond which compiling it takes seconds. */
-const MOST_ACCESSES = 96;
-/** Storage accesses in the text of stores beyond which these are done in loops where that costs little. */
-const MOST_QUICK_ACCESSES = 16;
+/** Storage accesses in the text of stores beyond which these are done in loops: compiling takes the square of them. */
+const MOST_ACCESSES = 16;
 /** Operations on sums in a shader's text beyond which these are done in loops. */
 const MOST_WORK = 1200;
 /** Rows of the sums that get all products of an innermost loop one after the other. */
@@ -239,10 +237,7 @@ export class TilePrinter {
     const loads = loadsOf(stores.flatMap(({ index, value }) => [index, value]));
     const accesses = loads.reduce((total, load) => total + times(load), stores.length * tile.rows.size * width);
     const work = stores.reduce((total, { value }) => total + cost(value), 0) * tile.rows.size * width;
-    // In loops, taking each sum by its number is as much work as so many products.
-    const terms = points(this.#contraction.inner);
-    const most = terms < 2 * (tile.rows.size + width) ? MOST_ACCESSES : MOST_QUICK_ACCESSES;
-    if (accesses > most || work > MOST_WORK) return this.#emitStoresInLoops(sums, width, fours);
+    if (accesses > MOST_ACCESSES || work > MOST_WORK) return this.#emitStoresInLoops(sums, width, fours);
     sums.forEach((ofRow, row) =>
       ofRow.forEach((text, column) => this.#emitStoresAt(pool.int(row), pool.int(column), text, fours))
     );
@@ -279,7 +274,8 @@ export class TilePrinter {
     const index = this.#pool.axis(size);
     if (index.kind !== "axis") return body(index, lists.map(([name]) => name!));
     const variable = emitter.newName("i");
-    emitter.open(`for (var ${variable} = 0; ${variable} < ${size}; ${variable}++)`);
+    const first = emitter.firstOf(this.#tiles.rows.size * this.#tiles.columns.size);
+    emitter.open(`for (var ${variable} = ${first}; ${variable} < ${size}; ${variable}++)`);
     emitter.defineAxis(index.axis, variable);
     body(index, takeNumbered(emitter, lists, variable));
     emitter.close();
