@@ -25,7 +25,8 @@ export interface Device {
   /**
    * Opens and checks it; opening again is free.
    *
-   * @throws {DeviceError} If it is not there, or computes wrongly.
+   * @throws {DeviceError} If it is not there, or computes wrongly. Kernels of tfjs may be checked later, when what they
+   * computed is read.
    */
   open(): Promise<void>;
   /** Makes it tfjs's current backend, synchronously. The device must be open. */

@@ -1,5 +1,5 @@
 /**
- * Does a backend compute what the CPU does? Run once when a device is opened.
+ * Does a backend compute what the CPU does? Run once, before the first number that its kernels computed is read.
  *
  * @module
  */
@@ -40,21 +40,46 @@ const CHECKS: Readonly<Record<string, () => Tensor>> = {
  *
  * @param backend A backend that has been set up.
  * @param what The device, for the message.
+ * @param read Reads a result of the backend's.
  * @throws {DeviceError} If one differs.
  */
-export async function selfTest(backend: string, what: string): Promise<void> {
-  const run = (on: string): Promise<Float32Array>[] =>
+export async function selfTest(
+  { backend, what, read }: {
+    readonly backend: string;
+    readonly what: string;
+    readonly read: (result: Tensor) => Promise<Float32Array>;
+  },
+): Promise<void> {
+  const run = (on: string, read: (result: Tensor) => Promise<Float32Array>): Promise<Float32Array>[] =>
     Object.values(CHECKS).map(async (compute) => {
       const result = withBackend(on, () => tf.tidy(compute));
-      const read = await result.data<"float32">();
-      result.dispose();
-      return read;
+      try {
+        return await read(result);
+      } finally {
+        result.dispose();
+      }
     });
-  const [expected, found] = await Promise.all([Promise.all(run("cpu")), Promise.all(run(backend))]);
-  Object.keys(CHECKS).forEach((name, index) => compare(name, found[index]!, expected[index]!, what));
+  const [expected, found] = await Promise.all([
+    Promise.all(run("cpu", (result) => result.data<"float32">())),
+    Promise.all(run(backend, read)),
+  ]);
+  Object.keys(CHECKS).forEach((name, index) =>
+    assertSame({ name, found: found[index]!, expected: expected[index]!, what })
+  );
 }
 
-function compare(name: string, found: Float32Array, expected: Float32Array, what: string): void {
+/** What was computed twice. */
+export interface Comparison {
+  /** What was computed, for the message. */
+  readonly name: string;
+  readonly found: Float32Array;
+  readonly expected: Float32Array;
+  /** The device, for the message. */
+  readonly what: string;
+}
+
+/** Refuses a device whose results differ. @throws {DeviceError} Which element, found and expected. */
+export function assertSame({ name, found, expected, what }: Comparison): void {
   const scale = expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
   const wrong = expected.findIndex((value, index) => !(Math.abs(value - found[index]!) <= TOLERANCE * scale));
   if (wrong < 0) return;

@@ -5,8 +5,8 @@
  */
 import type { Device, DeviceProbe } from "../../core/device.ts";
 import { DeviceError } from "../../core/errors.ts";
-import { tf } from "../../core/tf.ts";
 import { activateBackend } from "./engine.ts";
+import { checkArithmetic } from "./arithmetic_check.ts";
 import { selfTest } from "./self_test.ts";
 import { setUpWebGpuBackend } from "./webgpu_backend.ts";
 
@@ -52,8 +52,9 @@ const shared = new WeakMap<AdapterSource, Map<string, Shared>>();
 let backends = 0;
 
 /**
- * A WebGPU adapter, with all of its own limits. Errors that it reports, and its loss, end training with an error; a
- * self-test refuses one that computes wrongly. All devices made with the same options share one.
+ * A WebGPU adapter, with all of its own limits. Errors that it reports, and its loss, end training with an error. One that
+ * computes wrongly is refused: a shader is checked when it is opened, tfjs's kernels before the first number that they
+ * computed is read. All devices made with the same options share one.
  *
  * ```ts
  * import { webgpu } from "@stride/stride/devices";
@@ -65,7 +66,8 @@ let backends = 0;
  * assertEquals(device.backend, webgpu().backend);
  * ```
  *
- * @throws {DeviceError} From `open`, if there is no adapter, or it computes wrongly.
+ * @throws {DeviceError} From `open`, if there is no adapter, or it computes wrongly; from the first read of a tensor, and
+ * from then on from `check`, if a kernel of tfjs does.
  */
 export function webgpu(options: WebGpuOptions = {}): Device {
   const { powerPreference = "high-performance", gpu = navigator.gpu ?? ABSENT } = options;
@@ -158,14 +160,23 @@ async function openAdapter(requestAdapter: () => Promise<GPUAdapter | null>, sta
   watch(device, what, state);
   const { backend } = state;
   const failure = (): DeviceError | undefined => state.failure;
-  await setUpWebGpuBackend({ name: backend, device, info: adapter.info, software: isSoftware(adapter), failure });
-  try {
-    await selfTest(backend, what);
-  } catch (error) {
+  const noteFailure = (error: unknown): never => {
     if (error instanceof DeviceError) state.failure ??= error;
-    tf.removeBackend(backend);
-    device.destroy();
     throw state.failure ?? error;
+  };
+  try {
+    await checkArithmetic(device, what);
+    await setUpWebGpuBackend({
+      name: backend,
+      device,
+      info: adapter.info,
+      software: isSoftware(adapter),
+      failure,
+      verify: (read) => selfTest({ backend, what, read }).catch(noteFailure),
+    });
+  } catch (error) {
+    device.destroy();
+    noteFailure(error);
   }
 }
 

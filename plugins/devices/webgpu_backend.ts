@@ -5,7 +5,7 @@
  * @module
  */
 import { DeviceError } from "../../core/errors.ts";
-import { tf } from "../../core/tf.ts";
+import { type Tensor, tf } from "../../core/tf.ts";
 import { type LoopLimited, registerSplitFilterGradients, SOFTWARE_LOOP_LIMIT } from "./loop_limit.ts";
 import { fixShader, type ShaderProgram } from "./shader_fixes.ts";
 import { registerCast } from "./webgpu_cast.ts";
@@ -56,6 +56,11 @@ export interface WebGpuBackendOptions {
   readonly software: boolean;
   /** The error that ended the device, if something did. */
   readonly failure: () => DeviceError | undefined;
+  /**
+   * Checks tfjs's kernels, with a way to read that does not wait for it. Called once, before the first number that a
+   * kernel computed is read: steps that are compiled call none, and need not wait for some twenty shaders.
+   */
+  readonly verify: (read: (result: Tensor) => Promise<Float32Array>) => Promise<void>;
 }
 
 /** tfjs would bind what is too large all the same, and the device could not be used from then on. */
@@ -73,13 +78,18 @@ function checkSize({ limits }: GPUDevice, shape: readonly number[]): void {
 
 /** Registers the backend and sets it up, without making it the current one. tfjs's own is loaded now, and left alone. */
 export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise<void> {
-  const { name, device, info, software, failure } = options;
+  const { name, device, info, software, failure, verify } = options;
   const { WebGPUBackend } = await import("@tensorflow/tfjs-backend-webgpu");
   class StrideWebGpuBackend extends (WebGPUBackend as unknown as BackendClass) implements LoopLimited {
     readonly loopLimit: number | undefined = software ? SOFTWARE_LOOP_LIMIT : undefined;
 
+    /** Whether a kernel has run. */
+    #used = false;
+    #verified: Promise<void> | undefined;
+
     override runWebGPUProgram(...given: Parameters<TfjsWebGpuBackend["runWebGPUProgram"]>): tf.TensorInfo {
       const [program, inputs] = given;
+      this.#used = true;
       for (const shape of [...inputs.map(({ shape }) => shape), program.outputShape]) checkSize(device, shape);
       const [input] = inputs;
       fixShader(program, { input: input && this.tensorMap.get(input.dataId)?.dtype });
@@ -103,11 +113,11 @@ export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise
 
     override async read(dataId: object): Promise<BackendValues> {
       if (this.tensorMap.get(dataId)?.values) return await super.read(dataId);
-      const { whenIdle = (start) => start() } = this as IdleAware;
       // Until they are here, these data are in use: a compiled step gives a variable that it writes other ones.
       this.incRef(dataId);
       try {
-        return await whenIdle(() => super.read(dataId));
+        if (this.#used) await this.#verify();
+        return await this.#readIdle(dataId);
       } catch (error) {
         // Reading fails before the device says why.
         await new Promise((resolve) => setTimeout(resolve, 0));
@@ -116,6 +126,15 @@ export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise
         const { removeDataId } = tf.engine() as unknown as { removeDataId(dataId: object, backend: unknown): void };
         if (this.disposeData(dataId)) removeDataId.call(tf.engine(), dataId, this);
       }
+    }
+
+    #readIdle(dataId: object): Promise<BackendValues> {
+      const { whenIdle = (start) => start() } = this as IdleAware;
+      return whenIdle(() => super.read(dataId));
+    }
+
+    #verify(): Promise<void> {
+      return this.#verified ??= verify(async ({ dataId }) => await this.#readIdle(dataId) as Float32Array);
     }
   }
   // Small tensors would be computed by the CPU backend: other numbers, and a read that nobody sees.

@@ -55,8 +55,8 @@ interface Spied {
   readonly adapters: () => number;
 }
 
-/** `navigator.gpu`, giving out the adapter and the device that it makes. */
-function spied(): Spied {
+/** `navigator.gpu`, giving out the adapter and the device that it makes. @param shader Changes shaders. @default as they are */
+function spied(shader: (given: GPUShaderModuleDescriptor) => GPUShaderModuleDescriptor = (given) => given): Spied {
   let adapter: GPUAdapter | null;
   let device: GPUDevice | undefined;
   let adapters = 0;
@@ -65,7 +65,12 @@ function spied(): Spied {
       adapters++;
       adapter = await navigator.gpu.requestAdapter(options);
       const request = adapter!.requestDevice.bind(adapter);
-      adapter!.requestDevice = async (descriptor) => device = await request(descriptor);
+      adapter!.requestDevice = async (descriptor) => {
+        device = await request(descriptor);
+        const create = device.createShaderModule.bind(device);
+        device.createShaderModule = (given) => create(shader(given));
+        return device;
+      };
       return adapter;
     },
   };
@@ -302,6 +307,14 @@ webgpuTest("check() throws when the device reports an error that nobody caught",
 });
 
 webgpuTest("open() refuses a device that computes wrongly, and names operation, found and expected", async () => {
+  const { gpu } = spied(({ code }) => ({ code: code.replace("tanh(x)", "(tanh(x) + 0.01)") }));
+  const error = await assertRejects(() => webgpu({ gpu }).open(), DeviceError);
+  assert(/computes wrongly.*tanh.*element \d+ is -?[\d.]+; expected -?[\d.]+/.test(error.message), error.message);
+  // The verdict stands, as long as the process.
+  await assertRejects(() => webgpu({ gpu }).open(), DeviceError, "computes wrongly");
+});
+
+webgpuTest("data() refuses kernels of tfjs that compute wrongly, whichever it was that computed the data", async () => {
   await import("@tensorflow/tfjs-backend-webgpu");
   const right = tf.getKernel("Conv2D", "webgpu");
   tf.unregisterKernel("Conv2D", "webgpu");
@@ -315,15 +328,36 @@ webgpuTest("open() refuses a device that computes wrongly, and names operation, 
       }),
   });
   const { gpu } = spied();
-  const error = await assertRejects(() => webgpu({ gpu }).open(), DeviceError);
+  const device = webgpu({ gpu });
+  await device.open();
+  device.activate();
+  const [ones, other] = [tf.add(tf.ones([4]), 1), tf.add(tf.ones([4]), 2)];
+  device.check();
+  const [error] = await Promise.all([
+    assertRejects(() => ones.data(), DeviceError),
+    assertRejects(() => other.data(), DeviceError, "computes wrongly"),
+  ]);
   tf.unregisterKernel("Conv2D", "webgpu");
   tf.registerKernel(right);
   assert(
     /computes wrongly.*convolution.*element \d+ is -?[\d.]+; expected -?[\d.]+/.test(error.message),
     error.message,
   );
-  // The verdict stands, as long as the process.
+  assertThrows(() => device.check(), DeviceError, "computes wrongly");
   await assertRejects(() => webgpu({ gpu }).open(), DeviceError, "computes wrongly");
+  cpu().activate();
+});
+
+webgpuTest("data() leaves no tensor behind when it checks kernels", async () => {
+  const device = webgpu({ gpu: spied().gpu });
+  await device.open();
+  device.activate();
+  const two = tf.add(tf.ones([2]), 1);
+  const { numTensors } = tf.memory();
+  await two.data();
+  assertEquals(tf.memory().numTensors, numTensors);
+  two.dispose();
+  cpu().activate();
 });
 
 const INTEGERS = (): Tensor =>
