@@ -299,6 +299,28 @@ webgpuTest("a variable that is too large is an error that names it and its size"
   v.dispose();
 });
 
+webgpuTest("a value that no kernel can reach is an error that says its size, the limit and what to do", async () => {
+  await device.open();
+  device.activate();
+  const backend = tf.findBackend(device.backend) as unknown as { device: GPUDevice };
+  const limit = backend.device.limits.maxStorageBufferBindingSize;
+  // What a program of its own reports is computed from all of it, twice, so that it is kept.
+  const size = limit / 4 + 64;
+  const step = stepOf([], (x) => {
+    const kept = tf.cumsum(tf.add(tf.zeros([size]), tf.sum(x)));
+    return { sums: tf.add(tf.max(kept), tf.min(kept)).as1D() };
+  }, { kind: "test", sums: [{ size: 1, combine: "sum" }] });
+  await using program = await load(step);
+  const error = await assertRejects(() => program.run([batchOf([1])], table(1), 0), DeviceError);
+  assert(error.message.includes(`${limit + 256} bytes`) && error.message.includes(`${limit} in one`), error.message);
+  assert(error.message.includes("smaller batches"), error.message);
+  // The device is as good as before.
+  device.check();
+  await using other = await load(reportingStep());
+  await other.run([batchOf([1, 2])], table(1), 0);
+  assertEquals([...Array.from((await other.sums([0]))[0]!)], [3, 2]);
+});
+
 webgpuTest("memory stays flat over 10,000 steps, and nothing is left on the device in the end", async () => {
   await device.open();
   device.activate();
