@@ -172,6 +172,7 @@ async function openAdapter(requestAdapter: () => Promise<GPUAdapter | null>, sta
       info: adapter.info,
       software: isSoftware(adapter),
       failure,
+      fail: (error) => state.failure ??= error,
       verify: (read) => selfTest({ backend, what, read }).catch(noteFailure),
     });
   } catch (error) {
@@ -186,7 +187,10 @@ function watch(device: GPUDevice, what: string, state: Shared): void {
   device.addEventListener("uncapturederror", (event) => {
     event.preventDefault();
     const { error } = event as GPUUncapturedErrorEvent;
-    state.failure ??= new DeviceError(`An error of ${what}: ${error.message.trim()} ${next}`);
+    const full = error instanceof GPUOutOfMemoryError
+      ? ". Its memory is full: use smaller batches or a smaller model, or free the memory that other programs hold."
+      : "";
+    state.failure ??= new DeviceError(`An error of ${what}: ${error.message.trim()}${full} ${next}`);
   });
   device.lost.then(({ reason, message }) => {
     state.failure ??= new DeviceError(

@@ -21,6 +21,7 @@ type BackendValues = ReturnType<tf.KernelBackend["readSync"]>;
 
 /** What is used of tfjs's backend; its own types mention browser ones that Deno lacks. */
 interface TfjsWebGpuBackend extends UploadBackend {
+  readonly bufferManager: BufferManager & UploadBackend["bufferManager"];
   uploadToGPU(dataId: object): void;
   read(dataId: object): Promise<BackendValues>;
   readSync(dataId: object): BackendValues;
@@ -61,6 +62,43 @@ export interface WebGpuBackendOptions {
    * kernel computed is read: steps that are compiled call none, and need not wait for some twenty shaders.
    */
   readonly verify: (read: (result: Tensor) => Promise<Float32Array>) => Promise<void>;
+  /** Ends the device with an error, if nothing has yet. */
+  readonly fail: (error: DeviceError) => void;
+}
+
+/** What is used of tfjs's pool of buffers. */
+interface BufferManager {
+  device: Pick<GPUDevice, "createBuffer">;
+  readonly numBytesAllocated: number;
+}
+
+/** There is no memory for a tensor. @param reason What the device said. */
+function refused(bytes: number, { numBytesAllocated }: BufferManager, reason: string): DeviceError {
+  return new DeviceError(
+    `Cannot keep a tensor on the WebGPU device: ${bytes} bytes were refused (${reason.trim()}), tensors outside of compiled ` +
+      `steps have ${numBytesAllocated} with them. Use smaller batches or a smaller model, or free the memory that other ` +
+      "programs hold. The device cannot be used any more: start again in a new process.",
+  );
+}
+
+/** tfjs goes on with a buffer that there is no memory for, and computes nothing from then on. */
+function watchMemory(manager: BufferManager, { device, fail }: WebGpuBackendOptions): void {
+  manager.device = {
+    createBuffer(descriptor) {
+      device.pushErrorScope("out-of-memory");
+      let buffer: GPUBuffer;
+      try {
+        buffer = device.createBuffer(descriptor);
+      } finally {
+        device.popErrorScope().then(
+          (error) => error && fail(refused(descriptor.size, manager, error.message)),
+          // The device is lost, which is told elsewhere.
+          () => {},
+        );
+      }
+      return buffer;
+    },
+  };
 }
 
 /** tfjs would bind what is too large all the same, and the device could not be used from then on. */
@@ -87,6 +125,11 @@ export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise
     #used = false;
     #verified: Promise<void> | undefined;
 
+    constructor(device: GPUDevice, info?: GPUAdapterInfo) {
+      super(device, info);
+      watchMemory(this.bufferManager, options);
+    }
+
     override runWebGPUProgram(...given: Parameters<TfjsWebGpuBackend["runWebGPUProgram"]>): tf.TensorInfo {
       const [program, inputs] = given;
       this.#used = true;
@@ -97,7 +140,15 @@ export async function setUpWebGpuBackend(options: WebGpuBackendOptions): Promise
     }
 
     override uploadToGPU(dataId: object): void {
-      if (!uploadByQueue(this, dataId)) super.uploadToGPU(dataId);
+      if (uploadByQueue(this, dataId)) return;
+      try {
+        super.uploadToGPU(dataId);
+      } catch (error) {
+        // It writes into memory that it was not given, before anything says so.
+        if (!(error instanceof DOMException)) throw error;
+        const data = this.tensorMap.get(dataId);
+        throw failure() ?? refused(4 * tf.util.sizeFromShape([...data.shape]), this.bufferManager, error.message);
+      }
     }
 
     override readSync(dataId: object): BackendValues {

@@ -80,23 +80,25 @@ export class SharedBuffer {
     return this.#buffer?.size ?? 0;
   }
 
-  /** The memory. `ensure` must have been called. */
+  /** The memory. `replace` must have been called. */
   get buffer(): GPUBuffer {
     return this.#buffer!;
   }
 
+  /** Whether there is memory, and so much of it. */
+  holds(bytes: number): boolean {
+    return this.#buffer !== undefined && this.#buffer.size >= bytes;
+  }
+
   /**
-   * Makes it large enough; what it held is lost then.
+   * Other memory in its place, what it held is lost.
    *
-   * @returns Whether the memory is another one now.
-   * @throws {DeviceError} If there is not enough.
+   * @throws {DeviceError} If there is not enough: it has none then.
    */
-  async ensure(bytes: number): Promise<boolean> {
-    if (this.#buffer !== undefined && this.#buffer.size >= bytes) return false;
+  async replace(bytes: number): Promise<void> {
     const wanted = Math.max(aligned(bytes), ALIGNMENT);
     this.destroy();
     this.#buffer = await createBuffer(this.#device, { bytes: wanted, what: this.#what, usage: this.#usage });
-    return true;
   }
 
   /** Frees the memory once work on its way is done with it. */

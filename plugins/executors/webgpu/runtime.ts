@@ -140,17 +140,20 @@ export class Runtime {
       readonly steps: number;
     },
   ): Promise<void> {
-    const grown = [
-      await this.upload.ensure(upload),
-      await this.results.ensure(results),
-      await this.#numbers.ensure(steps * ALIGNMENT),
-    ];
-    if (grown[2]) this.#numbered = 0;
+    const grow = async (shared: SharedBuffer, bytes: number): Promise<void> => {
+      if (shared.holds(bytes)) return;
+      // Before: what was there is gone also if there is no memory for more.
+      this.#generation++;
+      await shared.replace(bytes);
+    };
+    await grow(this.upload, upload);
+    await grow(this.results, results);
+    if (!this.#numbers.holds(steps * ALIGNMENT)) this.#numbered = 0;
+    await grow(this.#numbers, steps * ALIGNMENT);
     for (const [index, bytes] of scratch.entries()) {
       this.#scratch[index] ??= new SharedBuffer(this.device, "scratch memory", kernelUsage());
-      grown.push(await this.#scratch[index].ensure(bytes));
+      await grow(this.#scratch[index], bytes);
     }
-    if (grown.includes(true)) this.#generation++;
     if (this.#numbered !== steps) this.#writeNumbers(steps);
   }
 
