@@ -8,10 +8,14 @@ import type { Buffer, Kernel } from "../../../compiler/ir/types.ts";
 import { collapseAxes } from "./collapse.ts";
 import { packFactors } from "./pack.ts";
 import { padFactor } from "./pad.ts";
+import { inPhases } from "./phases.ts";
 import type { Rewriting } from "./rewriting.ts";
 import { splitReductions } from "./split_reductions.ts";
 import { splitSum } from "./split_sum.ts";
 import { unrollNest } from "./unroll.ts";
+
+/** Further back, kernels find few phases that they may join, and what they write takes more memory. */
+const PHASES_BACK = 2;
 
 /**
  * A plan that computes the same in the way that suits WebAssembly. It may have more kernels and scratch buffers, so memory
@@ -27,9 +31,10 @@ export function prepare(plan: Plan): Plan {
       return buffer;
     },
   };
-  const kernels = plan.kernels.flatMap((kernel) => prepareKernel(collapseAxes(kernel, plan.expressions), rewriting))
+  const kernels = inPhases(plan.kernels, 0)
+    .flatMap((kernel) => prepareKernel(collapseAxes(kernel, plan.expressions), rewriting))
     .map((kernel) => collapseAxes(kernel, plan.expressions));
-  return { ...plan, kernels, scratch: [...plan.scratch, ...scratch] };
+  return { ...plan, kernels: inPhases(kernels, PHASES_BACK), scratch: [...plan.scratch, ...scratch] };
 }
 
 function prepareKernel(kernel: Kernel, rewriting: Rewriting): readonly Kernel[] {
