@@ -138,82 +138,47 @@ export class TilePrinter {
       iterations *= loop.axis.size;
       opened++;
     });
-    const places = this.#terms.places(loops);
-    if (unrolling.looped) iterations *= this.#emitFours(places.filter(({ step }) => step === 0));
-    else this.#emitProducts(places.map((place) => ({ place })));
+    this.#emitProducts(this.#terms.places(loops));
     for (; opened > 0; opened--) emitter.close();
     return iterations;
-  }
-
-  /**
-   * A loop over four steps, with what is loaded in fours before it: each step takes the first of the four and moves the
-   * others up.
-   *
-   * @param firsts The first of each four.
-   * @returns How many iterations it takes, and the one that it is in.
-   */
-  #emitFours(firsts: readonly InnerPlace[]): number {
-    const pool = this.#pool;
-    const emitter = this.#emitter;
-    const variables = new Map<string, string>();
-    const namesOf = (factor: Factor, first: InnerPlace): readonly string[] =>
-      Array.from({ length: factor.tile.size }, (_, element) => {
-        const loaded = emitter.vector(this.#terms.element(factor, element, first)[0]);
-        let name = variables.get(loaded);
-        if (name === undefined) {
-          variables.set(loaded, name = emitter.newName("f"));
-          emitter.line(`var ${name} = ${loaded};`);
-        }
-        return `${name}.x`;
-      });
-    const byFour = [this.#terms.left, this.#terms.right].filter(({ by }) => by === "inner");
-    const current = firsts.map((first) => new Map(byFour.map((factor) => [factor, namesOf(factor, first)])));
-    const step = newAxis(pool, 4);
-    const variable = emitter.newName("k");
-    emitter.open(`for (var ${variable} = 0; ${variable} < 4; ${variable}++)`);
-    emitter.defineAxis(step.axis, variable);
-    this.#emitProducts(firsts.map((first, i) => ({
-      place: { ...first, place: pool.add(first.place!, step.value) },
-      current: current[i],
-    })));
-    for (const name of variables.values()) emitter.line(`${name} = ${name}.yzww;`);
-    emitter.close();
-    return 5;
   }
 
   /**
    * Adds the products of several places to the sums, a few sums at a time: these stay in the processor's registers
    * meanwhile.
    */
-  #emitProducts(places: readonly Products[]): void {
+  #emitProducts(places: readonly InnerPlace[]): void {
     const rows = this.#tiles.rows.size;
+    const rights = new Map<string, string>();
     for (let first = 0; first < rows; first += SUMS_AT_ONCE) {
       this.#groups.forEach((group, at) => {
-        for (const { place, current } of places) {
-          const right = this.#rightText(group, place, current);
+        places.forEach((place, index) => {
+          const key = `${at} ${index}`;
+          const right = rights.get(key) ?? this.#emitRight(group, place);
+          rights.set(key, right);
           for (let row = first; row < Math.min(first + SUMS_AT_ONCE, rows); row++) {
-            const left = this.#elementText(this.#terms.left, row, place, current);
+            const left = this.#elementText(this.#terms.left, row, place);
             this.#emitter.line(`${sum(row, at)} = ${sum(row, at)} + ${left} * ${right};`);
           }
-        }
+        });
       });
     }
   }
 
-  #elementText(factor: Factor, element: number, place: InnerPlace, current: Products["current"]): string {
-    const known = current?.get(factor);
-    if (known !== undefined) return known[element]!;
-    const [value, lane] = this.#terms.element(factor, element, place);
-    return lane === undefined ? this.#emitter.scalar(value) : `${this.#emitter.vector(value)}.${"xyzw"[lane]}`;
+  /** @returns The text of the right factor's elements of a group. */
+  #emitRight({ first, width }: Group, place: InnerPlace): string {
+    const { right } = this.#terms;
+    if (width === 4 && right.by === "own") return this.#emitter.vector(this.#terms.element(right, first, place)[0]);
+    if (width === 1) return this.#elementText(right, first, place);
+    const elements = [0, 1, 2, 3].map((i) => this.#elementText(right, first + i, place));
+    const name = this.#emitter.newName("b");
+    this.#emitter.line(`let ${name} = vec4<f32>(${elements.join(", ")});`);
+    return name;
   }
 
-  #rightText({ first, width }: Group, place: InnerPlace, current: Products["current"]): string {
-    if (width === 4 && this.#terms.right.by === "own") {
-      return this.#emitter.vector(this.#terms.element(this.#terms.right, first, place)[0]);
-    }
-    if (width === 1) return this.#elementText(this.#terms.right, first, place, current);
-    const elements = [0, 1, 2, 3].map((i) => this.#elementText(this.#terms.right, first + i, place, current));
-    return `vec4<f32>(${elements.join(", ")})`;
+  #elementText(factor: Factor, element: number, place: InnerPlace): string {
+    const [value, lane] = this.#terms.element(factor, element, place);
+    return lane === undefined ? this.#emitter.scalar(value) : `${this.#emitter.vector(value)}.${"xyzw"[lane]}`;
   }
 
   /** @returns How many iterations its loops take. */
@@ -280,12 +245,6 @@ export class TilePrinter {
     body(index, takeNumbered(emitter, lists, variable));
     emitter.close();
   }
-}
-
-/** The products of one place, with the names of factors' elements where they have been loaded. */
-interface Products {
-  readonly place: InnerPlace;
-  readonly current?: ReadonlyMap<Factor, readonly string[]>;
 }
 
 /** The name of a sum. */

@@ -22,12 +22,8 @@ const MOST_INNER_ACCESSES = 64;
 const MOST_INNER_PRODUCTS = 1024;
 /** An axis before the last one that has no more values than this may be written out. */
 const SHORT_AXIS = 7;
-/** More text must save this part of the loads: it compiles for longer, and lavapipe runs the loop as fast. */
+/** More text must leave no more than this part of the loads: it compiles for longer. */
 const WORTH_WRITING = 0.8;
-/** Vectors that a loop over their four elements may move up. */
-const MOST_MOVED = 32;
-/** What moving one up costs, in loads. */
-const MOVE_COST = 0.05;
 
 /** A factor: where its elements are in the tile, and along which loop it is loaded four elements at a time. */
 export interface Factor {
@@ -42,8 +38,6 @@ export interface Unrolling {
   readonly steps: number;
   /** Whether all of the one before is. */
   readonly both: boolean;
-  /** Whether the steps, which are four then, are a loop after all, with what is loaded in fours before it. */
-  readonly looped: boolean;
 }
 
 /** Where the inner axes are at one product that is written out. */
@@ -178,46 +172,38 @@ export class TileTerms {
     const { inner } = this.#options.contraction;
     const last = inner.at(-1);
     const before = inner.at(-2);
-    if (last === undefined) return { steps: 1, both: false, looped: false, cost: 0 };
-    const looped = this.left.by === "inner" || this.right.by === "inner";
-    const steps = looped ? [4] : Array.from({ length: Math.max(most, SHORT_AXIS) }, (_, i) => i + 1)
-      .filter((step) => last.size % step === 0 && (step <= most || step === last.size));
+    if (last === undefined) return { steps: 1, both: false, cost: 0 };
+    // What is loaded in fours along the last axis serves four steps.
+    const steps = this.left.by === "inner" || this.right.by === "inner"
+      ? [4]
+      : Array.from({ length: Math.max(most, SHORT_AXIS) }, (_, i) => i + 1)
+        .filter((step) => last.size % step === 0 && (step <= most || step === last.size));
     const loops = new Map<Axis, Expression>(inner.map((axis) => [axis, newAxis(this.#options.pool, axis.size).value]));
-    let best: Unrolling = { steps: steps[0]!, both: false, looped };
+    let best: Unrolling = { steps: steps[0]!, both: false };
     let lowest = this.#costOf(best, loops).each;
-    for (const loop of looped ? [true, false] : [false]) {
-      for (const step of steps) {
-        for (const both of before !== undefined && before.size <= SHORT_AXIS ? [false, true] : [false]) {
-          const unrolling = { steps: step, both, looped: loop };
-          const { each, loads, products, moved } = this.#costOf(unrolling, loops);
-          if (loads > MOST_INNER_ACCESSES || products > MOST_INNER_PRODUCTS || moved > MOST_MOVED) continue;
-          if (each <= lowest * WORTH_WRITING) [best, lowest] = [unrolling, each];
-        }
+    for (const step of steps) {
+      for (const both of before !== undefined && before.size <= SHORT_AXIS ? [false, true] : [false]) {
+        const unrolling = { steps: step, both };
+        const { each, loads, products } = this.#costOf(unrolling, loops);
+        if (loads > MOST_INNER_ACCESSES || products > MOST_INNER_PRODUCTS) continue;
+        if (each <= lowest * WORTH_WRITING) [best, lowest] = [unrolling, each];
       }
     }
     return { ...best, cost: lowest };
   }
 
-  /**
-   * What a product of all of a tile costs, in loads, where so much is written out; and loads, products and vectors that are
-   * moved up in the text.
-   */
+  /** What a product of all of a tile costs, in loads, where so much is written out; and loads and products in the text. */
   #costOf(
     unrolling: Unrolling,
     loops: ReadonlyMap<Axis, Expression>,
-  ): { readonly each: number; readonly loads: number; readonly products: number; readonly moved: number } {
+  ): { readonly each: number; readonly loads: number; readonly products: number } {
     const places = this.#places(unrolling, loops);
-    const times = unrolling.looped ? unrolling.steps : 1;
-    let [all, loads, moved] = [0, 0, 0];
+    let loads = 0;
     for (const factor of [this.left, this.right]) {
       const elements = Array.from({ length: factor.tile.size }, (_, i) => i);
-      const count = new Set(places.flatMap((place) => elements.map((i) => this.element(factor, i, place)[0]))).size;
-      const inFours = unrolling.looped && factor.by === "inner";
-      all += count;
-      loads += inFours ? count : count / times;
-      if (inFours) moved += count;
+      loads += new Set(places.flatMap((place) => elements.map((i) => this.element(factor, i, place)[0]))).size;
     }
-    const products = places.length / times * this.#options.tiles.rows.size * this.#options.groups;
-    return { each: (all + moved * times * MOVE_COST) / places.length, loads, products, moved };
+    const products = places.length * this.#options.tiles.rows.size * this.#options.groups;
+    return { each: loads / places.length, loads, products };
   }
 }
