@@ -14,6 +14,7 @@ import { type PlannedVariable, plannedVariables } from "../../compiler/state/pla
 import { toHostType } from "./batch_leaves.ts";
 import { aligned, ALIGNMENT, createBuffer, type Range } from "./memory.ts";
 import { checkLookups } from "../check_lookups.ts";
+import { FirstRun } from "./first_run.ts";
 import { Timing } from "./pacer.ts";
 import type { Pipeline } from "./pipelines.ts";
 import type { Runtime } from "./runtime.ts";
@@ -237,13 +238,20 @@ export class CompiledPlan {
     const shaders = this.#shaders.length;
     const each = this.#stepsPerDispatch;
     const total = Math.ceil(batches.length / each) * shaders;
+    const firstRun = new FirstRun(this.#pipelines);
     let done = 0;
     do {
-      const wanted = Math.max(1, Math.round(pacer.portion(this.#timing) / each * shaders));
-      // Whole steps where there is one, and no small rest.
-      const next = wanted >= shaders ? wanted - wanted % shaders : wanted;
-      const cold = !this.#timing.warm;
-      const end = total - done < next * 1.25 ? total : Math.min(total, done + next);
+      const cold = !this.#timing.warm && shaders > 0;
+      let end: number;
+      if (cold) {
+        await pacer.idle();
+        end = done + firstRun.next(done);
+      } else {
+        const wanted = Math.max(1, Math.round(pacer.portion(this.#timing) / each * shaders));
+        // Whole steps where there is one, and no small rest.
+        const next = wanted >= shaders ? wanted - wanted % shaders : wanted;
+        end = total - done < next * 1.25 ? total : Math.min(total, done + next);
+      }
       const steps = shaders === 0 ? 1 : Math.min((end - done) / shaders * each, batches.length);
       await pacer.room(this.#timing, steps);
       activate();
