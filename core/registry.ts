@@ -7,6 +7,7 @@ import type { Callback } from "./callback.ts";
 import type { Device, DeviceCatalog } from "./device.ts";
 import type { Executor } from "./executor.ts";
 import type { Loss } from "./loss.ts";
+import { knownNames } from "./known_names.ts";
 import type { HostMetric, Metric } from "./metric.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Strategy } from "./strategy.ts";
@@ -141,7 +142,7 @@ export class Registry {
   /**
    * Makes what a name stands for.
    *
-   * @throws {RangeError} If the name is unknown; the message lists the known ones.
+   * @throws {RangeError} If the name is unknown; the message lists the known ones, and says which one is nearest.
    */
   create<K extends keyof PluginKinds>(kind: K, name: string, options?: unknown): PluginKinds[K] {
     const entry = this.#entries.get(entryKey(kind, name));
@@ -150,7 +151,7 @@ export class Registry {
       throw new RangeError(
         `Unknown ${SINGULAR[kind]} "${name}". ` +
           (known.length > 0
-            ? `Known: ${known.join(", ")}.`
+            ? knownNames(name, known)
             : `No ${kind} are registered: use the Model of @stride/stride rather than its core's, or add a plugin with \`use\`.`),
       );
     }

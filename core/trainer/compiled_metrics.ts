@@ -5,6 +5,7 @@
  */
 import { describeValue } from "../data/host_array.ts";
 import { TraceError } from "../errors.ts";
+import { knownNames } from "../known_names.ts";
 import { meanMetric } from "../mean_metric.ts";
 import type { BoundMetric, HostMetric, Metric, MetricFunction } from "../metric.ts";
 import { isPlainObject, mapNested } from "../nested.ts";
@@ -224,7 +225,7 @@ function checkChoice(choice: MetricChoice, registry: Registry): void {
     if (isAccuracy(choice) || isCrossentropy(choice) || registry.has("metrics", choice)) return;
     if (registry.has("losses", choice)) return;
     const known = ["accuracy", ...registry.names("metrics"), ...registry.names("losses")];
-    throw new RangeError(`Unknown metric "${choice}". Known: ${[...new Set(known)].join(", ")}.`);
+    throw new RangeError(`Unknown metric "${choice}". ${knownNames(choice, known)}`);
   }
   if (
     typeof choice === "function" || isHostMetric(choice) || (isObject(choice) && typeof choice.build === "function")

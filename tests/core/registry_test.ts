@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotStrictEquals, assertThrows } from "@std/assert";
-import { type Loss, Model, type Plugin, Registry, tf } from "@stride/stride";
+import { type Loss, Model, type Optimizer, type Plugin, Registry, tf } from "@stride/stride";
 import { assertLogs, onesData, onesLayers } from "./helpers.ts";
 
 const quartic = (): Loss => ({
@@ -63,4 +63,26 @@ Deno.test("a model of a class with a plugin's registry finds the plugin's parts 
   model.compile({ loss: "quartic", metrics: ["quartic"] });
   assertLogs(await model.evaluate(onesData(2, 1), { verbose: 0 }), { loss: 256, quartic: 256 });
   assertThrows(() => Model.from(onesLayers(1)).compile({ loss: "quartic" }), RangeError, 'Unknown loss "quartic"');
+});
+
+Deno.test("unknown names are errors that say which known one was probably meant", () => {
+  const factory = () => ({}) as Optimizer;
+  const optimizers = { sgd: factory, rmsprop: factory, adam: factory, adamw: factory, adamax: factory };
+  const registry = Registry.empty.use({ name: "some", optimizers });
+  const list = "Known: sgd, rmsprop, adam, adamw, adamax.";
+  for (
+    const [name, meant] of [
+      ["adm", "adam"],
+      ["Adammax", "adamax"],
+      ["rmspop", "rmsprop"],
+      ["sdg", undefined],
+      ["sgdd", "sgd"],
+      ["lion", undefined],
+      ["", undefined],
+    ] as const
+  ) {
+    const said = meant === undefined ? list : `${list} Did you mean "${meant}"?`;
+    const { message } = assertThrows(() => registry.create("optimizers", name), RangeError);
+    assertEquals(message, `Unknown optimizer "${name}". ${said}`);
+  }
 });
