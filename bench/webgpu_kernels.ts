@@ -150,7 +150,7 @@ let [total, compiling] = [0, 0];
 for (const [index, kernel] of plan.kernels.entries()) {
   if (only !== undefined && !only.includes(index)) continue;
   const { expressions, columns, streams } = plan;
-  const shaders = printKernel(kernel, { expressions, columns, streams, tuning, keepsLoops: runtime.software });
+  const shaders = printKernel(kernel, { expressions, columns, streams, tuning });
   const parts: { label: string; first: number; each: number }[] = [];
   for (const shader of shaders) {
     if (args.print) console.log(shader.code);

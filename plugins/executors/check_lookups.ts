@@ -10,8 +10,16 @@ import type { TableLookup } from "../compiler/lookups.ts";
 /** What of a data set in memory was found right: all of it is looked at, once. */
 const checked = new WeakMap<ResidentSource, Set<string>>();
 
-/** @throws {RangeError} If a number of a batch is no place in the table that it is looked up in. */
-export function checkLookups(lookups: readonly TableLookup[], batch: Batch): void {
+/**
+ * @param batches From one source, or none from any.
+ * @throws {RangeError} If a number of a batch is no place in the table that it is looked up in.
+ */
+export function checkLookups(lookups: readonly TableLookup[], batches: readonly Batch[]): void {
+  // Batches of a data set in memory have its numbers.
+  for (const batch of batches[0]?.source === undefined ? batches : batches.slice(0, 1)) checkBatch(lookups, batch);
+}
+
+function checkBatch(lookups: readonly TableLookup[], batch: Batch): void {
   for (const lookup of lookups) {
     if (batch.source === undefined) {
       checkLeaf(lookup, batch.arrays);

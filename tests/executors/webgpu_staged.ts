@@ -16,6 +16,7 @@ export const STAGED: Tuning = {
   ...discrete,
   singleStepWork: 0,
   maxLoopIterations: software.maxLoopIterations,
+  keepsLoops: software.keepsLoops,
   workgroupTiles: { ...discrete.workgroupTiles!, leastShared: 1 },
 };
 

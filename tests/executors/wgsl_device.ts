@@ -61,7 +61,7 @@ export function axesOfSizes(pool: Expressions, sizes: readonly number[]): readon
 
 /** What kernels of a setting are printed with. */
 export function contextOf({ pool: expressions, columns, streams, tuning, choices }: Setting): PrintContext {
-  return { expressions, columns, streams, tuning, choices, keepsLoops: tuning.name === "software" };
+  return { expressions, columns, streams, tuning, choices };
 }
 
 let opened: Promise<GPUDevice> | undefined;

@@ -688,7 +688,7 @@ Deno.test("printKernel() leaves no loop to be written out where loops are kept, 
   const where = setting();
   const loops = (classes: number, keepsLoops: boolean) => {
     const [kernel] = softmax(where, [64, classes]);
-    const context = { ...contextOf(where), keepsLoops };
+    const context = { ...contextOf(where), tuning: { ...where.tuning, keepsLoops } };
     const [{ code }] = printKernel(kernel, context) as [ComputeShader];
     return [...code.matchAll(/for \(var \w+ = (\w+);/g)].map(([, first]) => first);
   };

@@ -111,8 +111,7 @@ export class Variant {
    */
   async queue(batches: readonly Batch[], table: StepTable, first: number, sums: Sums): Promise<Execution> {
     const { lookups = [] } = this.#plan;
-    // Batches of a data set in memory have its numbers.
-    for (const batch of batches[0]!.source === undefined ? batches : batches.slice(0, 1)) checkLookups(lookups, batch);
+    checkLookups(lookups, batches);
     const half = this.#next;
     await this.#executions[half]?.finish();
     this.#regions.write(half, batches, table, first);

@@ -131,7 +131,7 @@ export class CompiledPlan {
   static async compile(plan: Plan, options: CompileOptions): Promise<CompiledPlan> {
     const { runtime, print, tuning, tuner } = options;
     const { expressions, columns, streams } = plan;
-    const common = { expressions, columns, streams, tuning, keepsLoops: runtime.software };
+    const common = { expressions, columns, streams, tuning };
     const { maxBufferSize, maxStorageBuffersPerShaderStage } = runtime.device.limits;
     const single = singleStep(plan, common, maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
     const choices = single ? undefined : await tuner?.choose(plan.kernels, common);
@@ -181,8 +181,7 @@ export class CompiledPlan {
     const { runtime, program, step, activate } = this.#options;
     const [batch] = batches as readonly [Batch];
     const { plan } = this;
-    // Batches of a data set in memory have its numbers.
-    for (const each of batch.source === undefined ? batches : [batch]) checkLookups(plan.lookups ?? [], each);
+    checkLookups(plan.lookups ?? [], batches);
     const staged = this.#isStaged(batch);
     const steps = batches.length;
     for (const { variable, path } of step.variables) {

@@ -104,7 +104,7 @@ export class Emitter {
 
   /** The text of 0 where loops of so many iterations begin: a compiler that does not know it writes none of them out. */
   firstOf(iterations: number): string {
-    if (!this.#context.keepsLoops || iterations < LEAST_KEPT) return "0";
+    if (!this.#context.tuning.keepsLoops || iterations < LEAST_KEPT) return "0";
     this.usesZero = true;
     return "zero";
   }

@@ -64,11 +64,6 @@ export interface PrintContext {
   readonly tuning: Tuning;
   /** The names of the ways of computing that measuring found best, by the text of the one that sizes speak for. */
   readonly choices?: ReadonlyMap<string, string>;
-  /**
-   * Whether loops of maps, reductions, scans and scatters must stay loops: lavapipe writes out those of up to 32 iterations,
-   * and compiles for a time that grows with the square of the loads. @default the driver decides
-   */
-  readonly keepsLoops?: boolean;
 }
 
 /** How a buffer is bound where nothing says otherwise: `read` is what nothing on the device writes. */

@@ -78,7 +78,7 @@ export function printSingleDispatch(
   const workgroupSize = tuning.singleWorkgroupSize;
   const memory = new ArenaMemory(arenas);
   // Its loops are short, run often, and are worth writing out.
-  const emitter = new Emitter({ ...context, keepsLoops: false }, memory);
+  const emitter = new Emitter({ ...context, tuning: { ...tuning, keepsLoops: false } }, memory);
   emitter.open("for (var nth = 0u; nth < most; nth++)");
   emitter.uses.step = true;
   emitter.defineStep();

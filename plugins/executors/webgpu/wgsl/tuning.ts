@@ -54,6 +54,11 @@ export interface Tuning {
   readonly uniformBytes: number;
   /** Iterations of all loops of one invocation that must not be exceeded. */
   readonly maxLoopIterations: number;
+  /**
+   * Whether loops of maps, reductions, scans, scatters and stores of products must stay loops: lavapipe writes out those of
+   * up to 32 iterations, and compiles for a time that grows with the square of the loads. Elsewhere the driver decides.
+   */
+  readonly keepsLoops: boolean;
   /** How contractions use workgroup memory. @default not at all: invocations load what they need themselves */
   readonly workgroupTiles?: WorkgroupTiles;
 }
@@ -80,6 +85,7 @@ const DISCRETE: Tuning = {
   vectorPoints: 262144,
   uniformBytes: 0,
   maxLoopIterations: 1 << 20,
+  keepsLoops: false,
   workgroupTiles: { invocations: 256, bytes: 16384, cores: 96, splitTerms: 128, leastShared: 8 },
 };
 
@@ -106,6 +112,7 @@ export const TUNINGS: Readonly<Record<AdapterKind, Tuning>> = {
     uniformBytes: 65536,
     // Loops end silently after 65,535 iterations.
     maxLoopIterations: 32768,
+    keepsLoops: true,
   },
   discrete: DISCRETE,
   integrated: {
@@ -149,13 +156,14 @@ export function kindOf({ software, info: { vendor, architecture, description } }
 export function tuningFor(facts: AdapterFacts, kind: AdapterKind = kindOf(facts)): Tuning {
   const tuning = TUNINGS[kind];
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize } = facts.limits;
-  const { maxLoopIterations } = facts.software ? TUNINGS.software : tuning;
-  if (tuning.workgroupTiles === undefined) return { ...tuning, maxLoopIterations };
+  // The driver's ways with loops are its own, whatever kind it is taken for.
+  const { maxLoopIterations, keepsLoops } = facts.software ? TUNINGS.software : tuning;
+  if (tuning.workgroupTiles === undefined) return { ...tuning, maxLoopIterations, keepsLoops };
   const { invocations, bytes } = LARGEST_WORKGROUP;
   const workgroupTiles: WorkgroupTiles = {
     ...tuning.workgroupTiles,
     invocations: Math.min(invocations, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX),
     bytes: Math.min(bytes, maxComputeWorkgroupStorageSize),
   };
-  return { ...tuning, maxLoopIterations, workgroupTiles };
+  return { ...tuning, maxLoopIterations, keepsLoops, workgroupTiles };
 }
