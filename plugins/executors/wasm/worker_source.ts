@@ -10,7 +10,7 @@
  * Jobs are numbered from 1, wrapping as int32 does. Job `n` stands in entry `n mod ENTRIES`.
  */
 export const WORDS = {
-  /** 0; 1 + the number of the thread that failed. */
+  /** 0; -1 while a thread that failed writes why; then 1 + its number. */
   failed: 0,
   /** How many bytes of text say why. */
   errorBytes: 1,
@@ -90,10 +90,12 @@ function wait(word, held) {
 }
 
 function fail(error) {
-  if (Atomics.compareExchange(words, failed, 0, 1 + thread) !== 0) return;
+  // Who looks must not find a thread named before its text is there.
+  if (Atomics.compareExchange(words, failed, 0, -1) !== 0) return;
   const text = new TextEncoder().encode(String(error?.message ?? error)).subarray(0, ${ERROR_BYTES});
   new Uint8Array(memory.buffer).set(text, (control + ${errorText(0)} + threads * 16) * 4);
   Atomics.store(words, control + ${errorBytes}, text.length);
+  Atomics.store(words, failed, 1 + thread);
   // Others may wait for this thread in a barrier: the first word of a module's control block tells them.
   for (const { barriers, words: length } of modules.values()) {
     Atomics.store(words, barriers, 1);
