@@ -24,9 +24,11 @@ import { measureKernel } from "../plugins/compiler/ir/measure.ts";
 import type { Buffer } from "../plugins/compiler/ir/types.ts";
 import { webGpuExecutor } from "../plugins/executors/webgpu/executor.ts";
 import { Pipelines } from "../plugins/executors/webgpu/pipelines.ts";
+import { chooseTextures, withTextures } from "../plugins/executors/webgpu/plan_textures.ts";
 import { runtimeOf } from "../plugins/executors/webgpu/runtime.ts";
 import { webGpuBackendOf } from "../plugins/executors/webgpu/tfjs_backend.ts";
 import { type ComputeShader, printKernel, STEP_BYTES } from "../plugins/executors/webgpu/wgsl/mod.ts";
+import { TEXTURE_FORMAT, textureShape } from "../plugins/executors/webgpu/wgsl/texture_shape.ts";
 import { strideModel } from "./stride_model.ts";
 import { batchSizeOf, trainingData } from "./workloads.ts";
 
@@ -41,6 +43,7 @@ const gpu = runtime.device;
 const tuning = runtime.tuning();
 const pipelines = new Pipelines(gpu);
 const buffers = new Map<Buffer, GPUBuffer>();
+const views = new Map<Buffer, GPUTextureView>();
 const { STORAGE, UNIFORM, COPY_DST } = GPUBufferUsage;
 
 /** The plan of a workload's training step; nothing is run. */
@@ -85,6 +88,17 @@ function memoryOf(buffer: Buffer): GPUBuffer {
   return memory;
 }
 
+/** A texture as large as a buffer, full of zeros. */
+function viewOf(buffer: Buffer): GPUTextureView {
+  let view = views.get(buffer);
+  if (view === undefined) {
+    const usage = GPUTextureUsage.STORAGE_BINDING;
+    view = gpu.createTexture({ size: textureShape(buffer), format: TEXTURE_FORMAT, usage }).createView();
+    views.set(buffer, view);
+  }
+  return view;
+}
+
 /** Now, in ms: of the clock, or of all threads' work. */
 function now(): number {
   if (!args.processor) return performance.now();
@@ -100,7 +114,8 @@ const keys = gpu.createBuffer({ size: 4096, usage: STORAGE });
 
 /** How long a shader takes, in ms. */
 async function measure(shader: ComputeShader): Promise<{ first: number; each: number }> {
-  const operands = shader.operands.map(({ buffer }, binding) => {
+  const operands = shader.operands.map(({ buffer, access }, binding) => {
+    if (access === "texture_read" || access === "texture_write") return { binding, resource: viewOf(buffer) };
     const memory = memoryOf(buffer);
     const place = { buffer: memory, offset: placeOf(buffer).offset * 4 };
     const part = buffer.within ? { ...place, size: Math.ceil(buffer.size / 4) * 16 } : place;
@@ -147,10 +162,12 @@ async function measure(shader: ComputeShader): Promise<{ first: number; each: nu
 
 const rows: string[][] = [["#", "kernel", "from", "first ms", "ms", "GFLOP/s", "GB/s"]];
 let [total, compiling] = [0, 0];
+const { expressions, columns, streams } = plan;
+const printed = plan.kernels.map((kernel) => printKernel(kernel, { expressions, columns, streams, tuning }));
+const textures = chooseTextures(plan, printed, tuning, gpu.limits);
 for (const [index, kernel] of plan.kernels.entries()) {
   if (only !== undefined && !only.includes(index)) continue;
-  const { expressions, columns, streams } = plan;
-  const shaders = printKernel(kernel, { expressions, columns, streams, tuning });
+  const shaders = printed[index]!.map((shader) => withTextures(shader, textures));
   const parts: { label: string; first: number; each: number }[] = [];
   for (const shader of shaders) {
     if (args.print) console.log(shader.code);

@@ -32,6 +32,8 @@ const LIMITS = [
   "maxComputeWorkgroupSizeY",
   "maxComputeWorkgroupSizeZ",
   "maxComputeWorkgroupsPerDimension",
+  "maxStorageTexturesPerShaderStage",
+  "maxTextureDimension2D",
 ] as const;
 
 /** Used where they are there: the first for measuring, the second by tfjs's reading of pixels. */

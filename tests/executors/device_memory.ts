@@ -4,12 +4,15 @@
  * @module
  */
 
-/** Memory by the labels of buffers; tfjs's have none. */
+/** Of the executor's textures; tfjs's are smaller, if it makes any. */
+const TEXEL_BYTES = 16;
+
+/** Memory by the labels of buffers and textures; tfjs's have none. */
 export type MemoryByLabel = ReadonlyMap<string, number>;
 
 /** What devices hold, and have held at most. Data sets, whose buffers are called so, are counted apart. */
 export class DeviceMemory {
-  readonly #sizes = new WeakMap<GPUBuffer, number>();
+  readonly #sizes = new WeakMap<GPUBuffer | GPUTexture, number>();
   readonly #held = new Map<string, number>();
   #bytes = 0;
   #most = 0;
@@ -20,19 +23,23 @@ export class DeviceMemory {
   /** Watches all devices of the process from now on. */
   static watch(): DeviceMemory {
     const memory = new DeviceMemory();
-    const { createBuffer } = GPUDevice.prototype;
-    const { destroy } = GPUBuffer.prototype;
+    const { createBuffer, createTexture } = GPUDevice.prototype;
     GPUDevice.prototype.createBuffer = function (descriptor) {
-      const buffer = createBuffer.call(this, descriptor);
-      memory.#sizes.set(buffer, descriptor.size);
-      memory.#add(buffer.label, descriptor.size);
-      return buffer;
+      return memory.#made(createBuffer.call(this, descriptor), descriptor.size);
     };
-    GPUBuffer.prototype.destroy = function () {
-      destroy.call(this);
-      memory.#add(this.label, -(memory.#sizes.get(this) ?? 0));
-      memory.#sizes.delete(this);
+    GPUDevice.prototype.createTexture = function (descriptor) {
+      const texture = createTexture.call(this, descriptor);
+      const { width, height, depthOrArrayLayers } = texture;
+      return memory.#made(texture, width * height * depthOrArrayLayers * TEXEL_BYTES);
     };
+    for (const { prototype } of [GPUBuffer, GPUTexture]) {
+      const { destroy } = prototype;
+      prototype.destroy = function () {
+        destroy.call(this);
+        memory.#add(this.label, -(memory.#sizes.get(this) ?? 0));
+        memory.#sizes.delete(this);
+      };
+    }
     return memory;
   }
 
@@ -54,6 +61,12 @@ export class DeviceMemory {
   /** Bytes of data sets that are held. */
   get dataSets(): number {
     return [...this.#held].reduce((sum, [label, bytes]) => sum + (isDataSet(label) ? bytes : 0), 0);
+  }
+
+  #made<T extends GPUBuffer | GPUTexture>(made: T, bytes: number): T {
+    this.#sizes.set(made, bytes);
+    this.#add(made.label, bytes);
+    return made;
   }
 
   #add(label: string, bytes: number): void {

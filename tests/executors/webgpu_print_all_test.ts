@@ -4,7 +4,13 @@ import { type Plan, planStep } from "@stride/stride/compiler";
 import { wasm } from "@stride/stride/executors";
 import { oneDevice } from "@stride/stride/strategies";
 import { printAll } from "../../plugins/executors/webgpu/print_all.ts";
-import { type PrintContext, printKernel, TUNINGS } from "../../plugins/executors/webgpu/wgsl/mod.ts";
+import {
+  type ComputeShader,
+  type Operand,
+  type PrintContext,
+  printKernel,
+  TUNINGS,
+} from "../../plugins/executors/webgpu/wgsl/mod.ts";
 
 /** The plan of a train step, as the compiler makes it for WebGPU. */
 async function planned(layers: tf.layers.Layer[], x: number[][], y: number[][]): Promise<Plan> {
@@ -58,15 +64,24 @@ Deno.test("printAll() gives each kernel the shaders that printKernel() gives, an
           [buffer, all[at]!.flatMap(({ scratch }) => scratch)[i]!] as const
         ),
       );
+      const changed = (operands: readonly Operand[]) =>
+        operands.map((operand) => ({ ...operand, buffer: scratch.get(operand.buffer) ?? operand.buffer }));
       const expected = one.map((shader) => ({
         ...shader,
-        operands: shader.operands.map((operand) => ({
-          ...operand,
-          buffer: scratch.get(operand.buffer) ?? operand.buffer,
-        })),
+        operands: changed(shader.operands),
         scratch: shader.scratch.map((buffer) => scratch.get(buffer)!),
       }));
-      assertEquals(all[at], expected);
+      const withoutFunction = (shaders: readonly ComputeShader[]) =>
+        shaders.map(({ inTextures: _, ...shader }) => shader);
+      assertEquals(withoutFunction(all[at]!), withoutFunction(expected));
+      expected.forEach(({ inTextures, operands }, i) => {
+        const places = new Set(operands.keys().filter((place) => operands[place]!.texture !== undefined));
+        const textured = inTextures?.(places);
+        assertEquals(
+          all[at]![i]!.inTextures?.(places),
+          textured && { ...textured, operands: changed(textured.operands) },
+        );
+      });
       for (const { operands } of all[at]!) assert(operands.every(({ buffer }) => buffer !== undefined));
     });
   }

@@ -6,7 +6,7 @@
 import type { RandomKey } from "../../core/random.ts";
 import { Expressions } from "../../plugins/compiler/ir/expressions.ts";
 import { interpretKernel, type NumberArray, type Precision } from "../../plugins/compiler/ir/interpret.ts";
-import { BINDING_TYPES } from "../../plugins/executors/webgpu/pipelines.ts";
+import { BINDING_KINDS } from "../../plugins/executors/webgpu/pipelines.ts";
 import { accessOf } from "../../plugins/executors/webgpu/wgsl/shader.ts";
 import { elementBytes, placeOf, rootOf } from "../../plugins/compiler/ir/buffers.ts";
 import type { Axis, Buffer, Expression, Kernel } from "../../plugins/compiler/ir/types.ts";
@@ -98,7 +98,7 @@ export function pipelineOf(device: GPUDevice, shader: ComputeShader): GPUCompute
     entries: shader.operands.map(({ access }, binding) => ({
       binding,
       visibility,
-      buffer: { type: BINDING_TYPES[access] },
+      ...BINDING_KINDS[access],
     })),
   });
   const one = device.createBindGroupLayout({

@@ -18,6 +18,8 @@ export interface AllocateOptions {
   readonly capacity?: number;
   /** Memory that a back end needs within one kernel, by the kernel's place in the plan. @default none */
   readonly within?: ReadonlyMap<number, readonly Buffer[]>;
+  /** Scratch buffers that lie elsewhere. @default none */
+  readonly without?: ReadonlySet<Buffer>;
 }
 
 /** Where buffers lie. */
@@ -29,7 +31,7 @@ export interface Allocation {
 }
 
 /** The first and last kernel that uses a buffer. */
-interface Life {
+export interface Life {
   readonly buffer: Buffer;
   readonly bytes: number;
   first: number;
@@ -107,9 +109,11 @@ export function leastScratch(plan: Plan): number {
   }, 0);
 }
 
-function livesOf(plan: Plan, { within }: Pick<AllocateOptions, "within">): Life[] {
+/** When each scratch buffer is in use. */
+export function livesOf(plan: Plan, { within, without }: Pick<AllocateOptions, "within" | "without">): Life[] {
   const lives = new Map<Buffer, Life>();
-  for (const buffer of plan.scratch) lives.set(buffer, { buffer, bytes: bytesOf(buffer), first: Infinity, last: -1 });
+  const scratch = plan.scratch.filter((buffer) => !without?.has(buffer));
+  for (const buffer of scratch) lives.set(buffer, { buffer, bytes: bytesOf(buffer), first: Infinity, last: -1 });
   plan.kernels.forEach((kernel, index) => {
     for (const used of [...reads(kernel), ...writes(kernel)]) {
       const life = lives.get(rootOf(used));

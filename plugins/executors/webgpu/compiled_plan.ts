@@ -12,7 +12,7 @@ import type { Buffer } from "../../compiler/ir/types.ts";
 import { allocate, type Allocation } from "../../compiler/passes/allocate.ts";
 import { type PlannedVariable, plannedVariables } from "../../compiler/state/planned_variables.ts";
 import { toHostType } from "./batch_leaves.ts";
-import { aligned, ALIGNMENT, createBuffer, type Range } from "./memory.ts";
+import { aligned, ALIGNMENT, copiesToTexture, createBuffer, type Range, type TextureCopy } from "./memory.ts";
 import { checkLookups } from "../check_lookups.ts";
 import { FirstRun } from "./first_run.ts";
 import { Timing } from "./pacer.ts";
@@ -20,9 +20,10 @@ import type { Pipeline } from "./pipelines.ts";
 import type { Runtime } from "./runtime.ts";
 import { OTHER_BINDINGS, singleStep } from "./single_step.ts";
 import { printAll, type PrintKernel } from "./print_all.ts";
+import { chooseTextures, type PlanTextures, shareTextures, withTextures } from "./plan_textures.ts";
 import { layOut, mostSteps, type UploadLayout, writeUpload } from "./staged_upload.ts";
 import type { Tuner } from "./tuner.ts";
-import { type ComputeShader, STEP_BYTES, type Tuning } from "./wgsl/mod.ts";
+import { type ComputeShader, type Operand, STEP_BYTES, type Tuning } from "./wgsl/mod.ts";
 
 /** What a plan is compiled with. */
 export interface CompileOptions {
@@ -49,6 +50,8 @@ interface Bound {
   readonly operands: readonly GPUBindGroup[];
   /** Group 1 of each shader. */
   readonly steps: readonly (GPUBindGroup | undefined)[];
+  /** What an execution begins with: copies of variables. */
+  readonly copies: readonly TextureCopy[];
   readonly generation: number;
 }
 
@@ -91,6 +94,7 @@ export class CompiledPlan {
   readonly #stepsPerDispatch: number;
   readonly #pipelines: readonly Pipeline[];
   readonly #scratch: Allocation;
+  readonly #textures: PlanTextures;
   /** Where each scratch buffer of the device ends. */
   readonly #capacity: number;
   readonly #constants: { readonly buffer?: GPUBuffer; readonly offsets: ReadonlyMap<Buffer, number> };
@@ -107,6 +111,7 @@ export class CompiledPlan {
       readonly warm: boolean;
       readonly constants: { readonly buffer?: GPUBuffer; readonly offsets: ReadonlyMap<Buffer, number> };
       readonly scratch: Allocation;
+      readonly textures: PlanTextures;
       readonly capacity: number;
       readonly stepsPerDispatch: number;
     },
@@ -118,6 +123,7 @@ export class CompiledPlan {
     this.#pipelines = made.pipelines;
     this.#constants = made.constants;
     this.#scratch = made.scratch;
+    this.#textures = made.textures;
     this.#capacity = made.capacity;
     this.#timing = new Timing(made.warm);
     this.#uses = plannedVariables(plan, options.step);
@@ -136,7 +142,8 @@ export class CompiledPlan {
     const single = singleStep(plan, common, maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
     const choices = single ? undefined : await tuner?.choose(plan.kernels, common);
     const printed = single ? [[single.shader]] : printAll(plan.kernels, { ...common, choices }, print);
-    const shaders = printed.flat();
+    const textures = chooseTextures(plan, printed, tuning, runtime.device.limits);
+    const shaders = printed.flat().map((shader) => withTextures(shader, textures));
     for (const { label, loopIterations } of shaders) {
       if (loopIterations > tuning.maxLoopIterations) {
         throw new DeviceError(
@@ -151,7 +158,8 @@ export class CompiledPlan {
     const within = new Map(printed.map((each, index) => [index, each.flatMap(({ scratch }) => scratch)]));
     const capacity = Math.min(2 ** 40, Math.floor(maxBufferSize / ALIGNMENT) * ALIGNMENT);
     // In a single dispatch, buffers that share memory would need barriers that nothing else asks for.
-    const scratch = allocate(plan, { alignment: ALIGNMENT, capacity, within, reuse: single === undefined });
+    const reuse = single === undefined;
+    const scratch = allocate(plan, { alignment: ALIGNMENT, capacity, within, without: textures, reuse });
     const constants = await placeConstants(plan, runtime);
     return new CompiledPlan(plan, options, {
       shaders,
@@ -159,6 +167,7 @@ export class CompiledPlan {
       warm,
       constants,
       scratch,
+      textures: shareTextures(plan, textures),
       capacity,
       stepsPerDispatch: single?.stepsPerDispatch ?? 1,
     });
@@ -194,7 +203,8 @@ export class CompiledPlan {
     for (let left = this.#scratch.size; left > 0; left -= this.#capacity) scratch.push(Math.min(left, this.#capacity));
     // Variables first: while they move, some of them are there twice.
     const states = await runtime.state.place(this.#uses, program, activate);
-    await runtime.ensure({ upload: layout.bytes, results: results.bytes, scratch, steps });
+    const textures = this.#textures.slots;
+    await runtime.ensure({ upload: layout.bytes, results: results.bytes, scratch, textures, steps });
     const resident = staged || batch.source === undefined
       ? { id: 0, buffers: new Map<Buffer, GPUBuffer>() }
       : await runtime.residents.place(batch.source, plan.inputs, program);
@@ -256,6 +266,7 @@ export class CompiledPlan {
       activate();
       state.variables.enter(this.#uses);
       const encoder = device.createCommandEncoder();
+      if (done === 0) { for (const copy of bound.copies) encoder.copyBufferToTexture(...copy); }
       this.#encode(encoder, bound, done, end);
       if (end === total) after?.(encoder);
       pacer.submit(encoder.finish(), end - done, { timing: this.#timing, steps, cold });
@@ -362,6 +373,10 @@ export class CompiledPlan {
       if (found === undefined) bindings.set(buffer, found = this.#binding(buffer, find(buffer)));
       return found;
     };
+    const resource = ({ buffer, access }: Operand): GPUBindingResource =>
+      access === "texture_read" || access === "texture_write"
+        ? runtime.textures.texture(this.#textures.slotOf.get(buffer)!).view
+        : binding(buffer);
     const groups = new Map<GPUBindGroupLayout, GPUBindGroup>();
     const steps = this.#pipelines.map(({ step }, index) => {
       if (step === undefined) return undefined;
@@ -381,10 +396,13 @@ export class CompiledPlan {
       device.createBindGroup({
         label,
         layout: this.#pipelines[index]!.operands,
-        entries: operands.map(({ buffer }, binding_) => ({ binding: binding_, resource: binding(buffer) })),
+        entries: operands.map((operand, place) => ({ binding: place, resource: resource(operand) })),
       })
     );
-    return { layout, operands, steps, generation: runtime.generation };
+    const copies = this.#textures.copied.flatMap((buffer) =>
+      copiesToTexture(binding(buffer), buffer, runtime.textures.texture(this.#textures.slotOf.get(buffer)!).texture)
+    );
+    return { layout, operands, steps, copies, generation: runtime.generation };
   }
 
   /** The range of a buffer within the range of what it is a part of. */

@@ -4,7 +4,9 @@
  * @module
  */
 import { DeviceError } from "../../../core/errors.ts";
+import type { Buffer } from "../../compiler/ir/types.ts";
 import { storageUsage } from "./tfjs_backend.ts";
+import { TEXEL_BYTES, TEXTURE_FORMAT, type TextureShape, textureShape } from "./wgsl/texture_shape.ts";
 
 /** Bindings of parts of a buffer begin at multiples of this many bytes: no adapter asks for more. */
 export const ALIGNMENT = 256;
@@ -46,19 +48,70 @@ export async function createBuffer(
         `${device.limits.maxBufferSize}. Use smaller batches or a smaller model.`,
     );
   }
+  return await orRefused(
+    device,
+    options,
+    () => device.createBuffer({ label: what, size: Math.max(4, aligned(bytes, 4)), usage }),
+  );
+}
+
+/** What `create` gives, or an error where the device refuses it. */
+async function orRefused<T extends { destroy(): void }>(
+  device: GPUDevice,
+  { what, bytes }: { readonly what: string; readonly bytes: number },
+  create: () => T,
+): Promise<T> {
   device.pushErrorScope("out-of-memory");
   device.pushErrorScope("validation");
-  const buffer = device.createBuffer({ label: what, size: Math.max(4, aligned(bytes, 4)), usage });
+  const created = create();
   const errors = [await device.popErrorScope(), await device.popErrorScope()];
   const error = errors.find((error) => error !== null);
   if (error) {
-    buffer.destroy();
+    created.destroy();
     throw new DeviceError(
       `Cannot place ${what} on the WebGPU device: ${bytes} bytes were refused (${error.message.trim()}). ` +
         "Use smaller batches or a smaller model, or free the memory that other programs hold.",
     );
   }
-  return buffer;
+  return created;
+}
+
+/**
+ * A new texture that shaders read and write, full of zeros.
+ *
+ * @throws {DeviceError} If there is not enough memory.
+ */
+export async function createTexture(
+  device: GPUDevice,
+  { width, height }: TextureShape,
+  what: string,
+): Promise<GPUTexture> {
+  const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
+  return await orRefused(
+    device,
+    { what, bytes: width * height * TEXEL_BYTES },
+    () => device.createTexture({ label: what, size: { width, height }, format: TEXTURE_FORMAT, usage }),
+  );
+}
+
+/** What `copyBufferToTexture` takes. */
+export type TextureCopy = Parameters<GPUCommandEncoder["copyBufferToTexture"]>;
+
+/** Copies of a buffer's numbers to where `textureShape` says they lie: all full rows, and what is left of the last one. */
+export function copiesToTexture(from: GPUBufferBinding, { size }: Buffer, texture: GPUTexture): TextureCopy[] {
+  const { width } = textureShape({ size });
+  const full = Math.floor(size / 4 / width);
+  const left = size / 4 - full * width;
+  const bytesPerRow = width * TEXEL_BYTES;
+  const copy = (row: number, extent: { width: number; height: number }): TextureCopy => [
+    { buffer: from.buffer, offset: (from.offset ?? 0) + row * bytesPerRow, bytesPerRow },
+    { texture, origin: { x: 0, y: row } },
+    extent,
+  ];
+  return [
+    ...full > 0 ? [copy(0, { width, height: full })] : [],
+    ...left > 0 ? [copy(full, { width: left, height: 1 })] : [],
+  ];
 }
 
 /** Memory that programs of one device use in turns: as large as the largest of them needs. */

@@ -5,6 +5,7 @@
  */
 import { DeviceError } from "../../../core/errors.ts";
 import { type Access, type ComputeShader, STEP_BYTES } from "./wgsl/shader.ts";
+import { TEXTURE_FORMAT } from "./wgsl/texture_shape.ts";
 
 /** A shader that can be dispatched. */
 export interface Pipeline {
@@ -15,11 +16,15 @@ export interface Pipeline {
   readonly step?: GPUBindGroupLayout;
 }
 
-/** How WebGPU calls what a shader does with a buffer. */
-export const BINDING_TYPES: Readonly<Record<Access, GPUBufferBindingType>> = {
-  read: "read-only-storage",
-  read_write: "storage",
-  uniform: "uniform",
+type BindingKind = Pick<GPUBindGroupLayoutEntry, "buffer" | "storageTexture">;
+
+/** How WebGPU calls what a shader does with an operand. */
+export const BINDING_KINDS: Readonly<Record<Access, BindingKind>> = {
+  read: { buffer: { type: "read-only-storage" } },
+  read_write: { buffer: { type: "storage" } },
+  uniform: { buffer: { type: "uniform" } },
+  texture_read: { storageTexture: { access: "read-only", format: TEXTURE_FORMAT } },
+  texture_write: { storageTexture: { access: "write-only", format: TEXTURE_FORMAT } },
 };
 
 /** Compiled shaders by their text. */
@@ -62,7 +67,8 @@ export class Pipelines {
     const device = this.#device;
     const { label, code, operands } = shader;
     const most = device.limits.maxStorageBuffersPerShaderStage;
-    const count = operands.length + Number(shader.usesTable) + Number(shader.usesKeys);
+    const storage = operands.filter(({ access }) => access === "read" || access === "read_write");
+    const count = storage.length + Number(shader.usesTable) + Number(shader.usesKeys);
     if (count > most) {
       throw new DeviceError(
         `Cannot run kernel "${label}": it uses ${count} buffers, and this adapter allows ${most} in a shader.`,
@@ -75,7 +81,7 @@ export class Pipelines {
       operands.map(({ access }, binding) => ({
         binding,
         visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: BINDING_TYPES[access] },
+        ...BINDING_KINDS[access],
       })),
     );
     const stepEntries = entriesOfStep(shader);

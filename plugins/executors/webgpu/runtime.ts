@@ -10,6 +10,8 @@ import { Pacer } from "./pacer.ts";
 import { Pipelines } from "./pipelines.ts";
 import { ReadBacks } from "./read_backs.ts";
 import { Residents } from "./residents.ts";
+import type { TextureSlot } from "./plan_textures.ts";
+import { SharedTextures } from "./shared_textures.ts";
 import { StateMemory } from "./state_memory.ts";
 import { storageUsage, type WebGpuBackend } from "./tfjs_backend.ts";
 import { type AdapterKind, type Tuning, tuningFor } from "./wgsl/mod.ts";
@@ -63,6 +65,8 @@ export class Runtime {
   readonly upload: SharedBuffer;
   /** Sums, outputs and gradients of the execution that runs. */
   readonly results: SharedBuffer;
+  /** Scratch memory in textures. */
+  readonly textures: SharedTextures;
   readonly #scratch: SharedBuffer[] = [];
   readonly #numbers: SharedBuffer;
   readonly #programs = new Set<object>();
@@ -85,6 +89,7 @@ export class Runtime {
     this.residents = new Residents(this);
     this.upload = new SharedBuffer(this.device, "the batches of an execution", storageUsage());
     this.results = new SharedBuffer(this.device, "the results of an execution", storageUsage());
+    this.textures = new SharedTextures(this.device);
     this.#numbers = new SharedBuffer(
       this.device,
       "step numbers",
@@ -117,7 +122,7 @@ export class Runtime {
       residentBytes: this.residents.bytes,
       sharedBytes: [this.upload, this.results, this.#numbers, ...this.#scratch].reduce(
         (sum, { bytes }) => sum + bytes,
-        0,
+        this.textures.bytes,
       ),
       programs: this.#programs.size,
     };
@@ -133,10 +138,11 @@ export class Runtime {
 
   /** Makes shared memory large enough. The caller has the pacer's turn. @param scratch Bytes of each scratch buffer. */
   async ensure(
-    { upload, results, scratch, steps }: {
+    { upload, results, scratch, textures, steps }: {
       readonly upload: number;
       readonly results: number;
       readonly scratch: readonly number[];
+      readonly textures: readonly TextureSlot[];
       readonly steps: number;
     },
   ): Promise<void> {
@@ -153,6 +159,11 @@ export class Runtime {
     for (const [index, bytes] of scratch.entries()) {
       this.#scratch[index] ??= new SharedBuffer(this.device, "scratch memory", kernelUsage());
       await grow(this.#scratch[index], bytes);
+    }
+    for (const slot of textures) {
+      if (this.textures.holds(slot)) continue;
+      this.#generation++;
+      await this.textures.replace(slot);
     }
     if (this.#numbered !== steps) this.#writeNumbers(steps);
   }
@@ -177,7 +188,9 @@ export class Runtime {
     if (!this.#programs.delete(program)) return;
     this.residents.release(program);
     if (this.#programs.size === 0) {
-      for (const shared of [this.upload, this.results, this.#numbers, ...this.#scratch]) shared.destroy();
+      for (const shared of [this.upload, this.results, this.#numbers, ...this.#scratch, this.textures]) {
+        shared.destroy();
+      }
       this.#numbered = 0;
       this.#generation++;
       this.#staging = new ArrayBuffer(0);

@@ -75,6 +75,7 @@ export class TilePrinter {
       vectors: this.#terms.vectors.union(this.#vectorsOfStores()),
       stored: contraction.stores.map(({ buffer }) => buffer),
       uniformBytes: context.tuning.uniformBytes,
+      textures: context.tuning.textures,
     });
     this.#emitter = new Emitter(context, this.#memory);
     this.#emitter.defineAxis(this.#thread.axis, "thread");

@@ -162,18 +162,17 @@ export class Emitter {
     if (this.dependsOnLane(index)) {
       const vector = lanes ? text : this.#widen({ text, lanes }, value.type);
       const four = place.form === "vectors" ? this.#vectorIndex(buffer, index) : undefined;
-      if (four !== undefined) this.line(`${place.name}[${four}] = ${this.#toMemory(vector, value.type, true)};`);
+      if (four !== undefined) this.line(this.#memory.store(buffer, four, this.#toMemory(vector, value.type, true)));
       else {
         const name = this.newName("s");
         this.line(`let ${name} = ${vector};`);
         for (let lane = 0; lane < 4; lane++) {
-          const element = this.#element(buffer, this.scalar(this.#atLane(index, lane)));
-          this.line(`${element} = ${this.#toElement(`${name}[${lane}]`, value.type, buffer)};`);
+          this.#storeElement(buffer, this.#atLane(index, lane), `${name}[${lane}]`, value.type);
         }
       }
     } else {
       if (lanes) throw new Error("Cannot store four values in one place.");
-      this.line(`${this.#element(buffer, this.scalar(index))} = ${this.#toElement(text, value.type, buffer)};`);
+      this.#storeElement(buffer, index, text, value.type);
     }
     this.#forget(buffer);
     if (this.#stored.has(buffer) && this.#pool.bounds(index)) {
@@ -185,7 +184,7 @@ export class Emitter {
 
   /** Stores a value that is given as text. */
   storeText(buffer: Buffer, index: Expression, text: string, type: ScalarType): void {
-    this.line(`${this.#element(buffer, this.scalar(index))} = ${this.#toElement(text, type, buffer)};`);
+    this.#storeElement(buffer, index, text, type);
     this.#forget(buffer);
   }
 
@@ -349,15 +348,18 @@ export class Emitter {
     return { text, parts: [index, memory, step] };
   }
 
-  #element(buffer: Buffer, index: string): string {
+  #storeElement(buffer: Buffer, index: Expression, value: string, type: ScalarType): void {
+    if (buffer.type === "u8") throw new TypeError("Cannot store in a buffer of bytes: only the host does.");
     const place = this.#memory.place(buffer);
-    let text = place.offset === 0 ? index : `${index} + ${place.offset}`;
+    let at = this.scalar(index);
+    if (place.offset !== 0) at += ` + ${place.offset}`;
     if (place.perStep !== 0) {
       this.uses.step = true;
-      text += ` + step * ${place.perStep}`;
+      at += ` + step * ${place.perStep}`;
     }
-    if (buffer.type === "u8") throw new TypeError("Cannot store in a buffer of bytes: only the host does.");
-    return place.form === "vectors" ? `${place.name}[(${text}) >> 2u][(${text}) & 3]` : `${place.name}[${text}]`;
+    const element = this.#toElement(value, type, buffer);
+    const memory = this.#memory;
+    this.line(place.form === "vectors" ? memory.storeOne(buffer, at, element) : memory.store(buffer, at, element));
   }
 
   #load(x: LoadExpression): Value {
@@ -369,8 +371,8 @@ export class Emitter {
         const index = this.#emit(this.#clamped(four, buffer, 4));
         const { text, parts } = this.#address(buffer, index, 4);
         const loaded = buffer.type === "u8"
-          ? `((vec4<u32>(${place.name}[${text}]) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u))`
-          : `${place.name}[${text}]`;
+          ? `((vec4<u32>(${this.#memory.load(buffer, text)}) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u))`
+          : this.#memory.load(buffer, text);
         return this.#let(this.#fromMemory(loaded, buffer, x.type, 4), true, parts, buffer);
       }
       const elements = [0, 1, 2, 3].map((lane) => this.#emit(this.#atLane(x, lane)));
@@ -379,10 +381,10 @@ export class Emitter {
     const index = this.#emit(this.#clamped(x.index, buffer, 1));
     const { text, parts } = this.#address(buffer, index, 1);
     const loaded = buffer.type === "u8"
-      ? `((${place.name}[(${text}) >> 2u] >> (u32((${text}) & 3) * 8u)) & 255u)`
+      ? `((${this.#memory.load(buffer, `(${text}) >> 2u`)} >> (u32((${text}) & 3) * 8u)) & 255u)`
       : place.form === "vectors"
-      ? `${place.name}[(${text}) >> 2u][(${text}) & 3]`
-      : `${place.name}[${text}]`;
+      ? `${this.#memory.load(buffer, `(${text}) >> 2u`)}[(${text}) & 3]`
+      : this.#memory.load(buffer, text);
     const typed = place.form === "words" && buffer.type !== "u8"
       ? this.#fromWord(loaded, buffer, x.type)
       : this.#fromMemory(loaded, buffer, x.type, 1);

@@ -86,8 +86,7 @@ function shaderOf(
     ...emitter.usesZero ? ["let zero = min(i32(group.x), 0);"] : [],
     ...emitter.lines,
   ];
-  const code = [
-    memory.text(),
+  const text = [
     groupOneText(emitter.uses),
     declarations.join("\n"),
     emitter.math.text(),
@@ -97,16 +96,21 @@ function shaderOf(
     "}",
     "",
   ].filter((part) => part !== "").join("\n") + "\n";
+  const code = (textures?: ReadonlySet<number>) =>
+    [memory.text(textures), text].filter((part) => part !== "").join("\n");
   return {
     label,
-    code,
-    operands: memory.operands,
+    code: code(),
+    operands: memory.operands(),
     workgroups: [x, y, 1],
     loopIterations,
     usesStep: emitter.uses.step,
     usesTable: emitter.uses.table,
     usesKeys: emitter.uses.keys,
     scratch,
+    ...memory.flexible && {
+      inTextures: (places: ReadonlySet<number>) => ({ code: code(places), operands: memory.operands(places) }),
+    },
   };
 }
 

@@ -67,6 +67,7 @@ function printWhole(nest: Nest, context: PrintContext, scratch: readonly Buffer[
     vectors: lane && vectorBuffers(pool, lane.axis, accesses),
     stored: flat.stores.map(({ buffer }) => buffer),
     uniformBytes: context.tuning.uniformBytes,
+    textures: context.tuning.textures,
   });
   const emitter = new Emitter(context, memory);
   emitter.defineAxis(thread, "thread");

@@ -88,7 +88,7 @@ function printRuns(
   const thread = newAxis(pool, invocations);
   const places = pool.unflatten(invocations === 1 ? pool.int(0) : thread.value, outer.map(({ size }) => size));
   const change = substitution(pool, new Map(outer.map((axis, i) => [axis, places[i]!])));
-  const memory = new OperandMemory();
+  const memory = new OperandMemory({ textures: context.tuning.textures });
   const emitter = new Emitter(context, memory);
   emitter.defineAxis(thread.axis, "thread");
   const start = chunk

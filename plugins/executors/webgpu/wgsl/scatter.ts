@@ -41,7 +41,7 @@ function printRange(scatter: Scatter, first: number, count: number, context: Pri
       ...inner.map((axis, i) => [axis, innerPlaces[i]!] as const),
     ]),
   );
-  const memory = new OperandMemory();
+  const memory = new OperandMemory({ textures: context.tuning.textures });
   const emitter = new Emitter(context, memory);
   emitter.defineAxis(thread.axis, "thread");
   emitScatter(

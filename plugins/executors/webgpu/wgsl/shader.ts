@@ -15,13 +15,18 @@ export interface Operand {
    */
   readonly buffer: Buffer;
   readonly access: Access;
+  /** How it would be bound if it, or a copy of it beside a variable that is stored, were a texture. @default it cannot be one */
+  readonly texture?: TextureAccess;
 }
 
 /**
  * How a buffer is bound: `read` and `read_write` as storage, `uniform` as that. A GPU buffer must not be written in a
  * dispatch in which it is bound in another way too.
  */
-export type Access = "read" | "read_write" | "uniform";
+export type Access = "read" | "read_write" | "uniform" | TextureAccess;
+
+/** How a texture is bound: as a storage texture that is only read, or only written. */
+export type TextureAccess = "texture_read" | "texture_write";
 
 /**
  * One dispatch. Group 0 has a binding for each operand, in order. Group 1 has those of these that are used: 0, a uniform
@@ -47,6 +52,12 @@ export interface ComputeShader {
   readonly usesKeys: boolean;
   /** Memory that this shader is the first to write and that no kernel of the plan knows of. */
   readonly scratch: readonly Buffer[];
+  /**
+   * The same with some operands as textures: its text and bindings. Absent where none may be one.
+   *
+   * @param places Which operands: those that have `texture`. Copies of variables that it stores are bound after all others.
+   */
+  readonly inTextures?: (places: ReadonlySet<number>) => Pick<ComputeShader, "code" | "operands">;
 }
 
 /** Bytes of the uniform of group 1: the step's number within the execution, the number of steps, and two that are unused, as uint32. */

@@ -57,6 +57,19 @@ class ArenaMemory implements Memory {
     return { name: `m${binding}`, form: "words", offset, perStep: hasPartPerStep(buffer) ? buffer.size : 0 };
   }
 
+  load(buffer: Buffer, index: string): string {
+    return `${this.place(buffer).name}[${index}]`;
+  }
+
+  store(buffer: Buffer, index: string, value: string): string {
+    return `${this.load(buffer, index)} = ${value};`;
+  }
+
+  storeOne(): never {
+    throw new TypeError("Cannot store a part of a vector: memory is words here.");
+  }
+
+  /** The declarations of the variables. */
   text(): string {
     return this.bindings.map((binding) =>
       `@group(0) @binding(${binding}) var<storage, ${this.#arenas.access[binding]}> m${binding}: array<u32>;`

@@ -52,6 +52,8 @@ export interface Tuning {
   readonly vectorPoints: number;
   /** Bytes of a buffer up to which shaders that only read it have it as a uniform. Any adapter allows 65,536. */
   readonly uniformBytes: number;
+  /** Whether what is read often lies in textures: see `plan_textures.ts`. */
+  readonly textures: boolean;
   /** Iterations of all loops of one invocation that must not be exceeded. */
   readonly maxLoopIterations: number;
   /**
@@ -84,6 +86,7 @@ const DISCRETE: Tuning = {
   reductionSplitLength: 256,
   vectorPoints: 262144,
   uniformBytes: 0,
+  textures: false,
   maxLoopIterations: 1 << 20,
   keepsLoops: false,
   workgroupTiles: { invocations: 256, bytes: 16384, cores: 96, splitTerms: 128, leastShared: 8 },
@@ -110,6 +113,9 @@ export const TUNINGS: Readonly<Record<AdapterKind, Tuning>> = {
     vectorPoints: 256,
     // Lavapipe gathers four numbers from a uniform in 0.6 times what it takes from storage.
     uniformBytes: 65536,
+    // It reads a texel in a third of the time that four numbers take from storage, as it does not ask each time for each of
+    // eight invocations whether they are inside, one number after the other.
+    textures: true,
     // Loops end silently after 65,535 iterations.
     maxLoopIterations: 32768,
     keepsLoops: true,
