@@ -35,3 +35,14 @@ for (
     assert(errors.includes(text), errors);
   });
 }
+
+Deno.test({
+  name: "WorkerPool.dispose() ends threads that wait for jobs",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const path = new URL("./wasm_dispose_script.ts", import.meta.url).pathname;
+    const args = ["run", "-A", "--no-check", "--no-lock", path];
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args, signal: AbortSignal.timeout(30_000) }).output();
+    assertEquals(new TextDecoder().decode(stdout), "3\n0\n");
+  },
+});

@@ -159,6 +159,13 @@ export class WorkerPool {
   /** Ends all workers that do not run generated code; the others end with the process. */
   async dispose(): Promise<void> {
     this.#failure ??= new Error("The thread pool was disposed.");
+    // Terminating a worker wakes its event loop, which those that wait for jobs never come back to: they are told to end.
+    const { i32 } = this.#memory;
+    Atomics.compareExchange(i32, this.#control + WORDS.failed, 0, 1 + MOST_THREADS);
+    for (let thread = 0; thread < this.#workers.length; thread++) {
+      Atomics.notify(i32, this.#control + TICKETS + thread * 16);
+    }
+    Atomics.notify(i32, this.#control + WORDS.finished);
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     this.#workers.length = 0;
   }

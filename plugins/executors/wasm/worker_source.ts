@@ -10,7 +10,7 @@
  * Jobs are numbered from 1, wrapping as int32 does. Job `n` stands in entry `n mod ENTRIES`.
  */
 export const WORDS = {
-  /** 0; -1 while a thread that failed writes why; then 1 + its number. */
+  /** 0; -1 while a thread that failed writes why; then 1 + its number. A disposed pool has that of a thread that is none. */
   failed: 0,
   /** How many bytes of text say why. */
   errorBytes: 1,
