@@ -95,7 +95,7 @@ function section(bytes: number[], id: number, content: readonly number[]): void 
 }
 
 function list(items: readonly (readonly number[])[]): number[] {
-  const bytes = unsigned(items.length);
+  const bytes = [...unsigned(items.length)];
   for (const item of items) for (const byte of item) bytes.push(byte);
   return bytes;
 }

@@ -25,8 +25,12 @@ export interface Code {
   readonly constant?: number;
 }
 
+/** All bytes, each in an array of its own: most instructions and immediates are one, and need no new array. */
+const BYTES: readonly (readonly number[])[] = Array.from({ length: 256 }, (_, byte) => [byte]);
+
 /** An unsigned number, seven bits a byte. */
-export function unsigned(value: number): number[] {
+export function unsigned(value: number): readonly number[] {
+  if (value >= 0 && value < 0x80) return BYTES[value]!;
   const bytes: number[] = [];
   let rest = value >>> 0;
   do {
@@ -38,44 +42,52 @@ export function unsigned(value: number): number[] {
 }
 
 /** A signed number, seven bits a byte. */
-export function signed(value: number): number[] {
+export function signed(value: number): readonly number[] {
   const bytes: number[] = [];
   let rest = value | 0;
   while (true) {
     const low = rest & 0x7f;
     rest >>= 7;
-    if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) return [...bytes, low];
+    if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) {
+      bytes.push(low);
+      return bytes;
+    }
     bytes.push(low | 0x80);
   }
 }
 
 /** An instruction of one opcode byte. */
-function plain(type: ValueType, opcode: number, operands: readonly Code[], immediates: readonly number[] = []): Code {
-  return { type, operands, bytes: [opcode, ...immediates] };
+function plain(type: ValueType, opcode: number, operands: readonly Code[], immediates?: readonly number[]): Code {
+  const bytes = BYTES[opcode]!;
+  return { type, operands, bytes: immediates === undefined ? bytes : bytes.concat(immediates) };
 }
 
 /** An instruction on vectors. */
-function simd(type: ValueType, opcode: number, operands: readonly Code[], immediates: readonly number[] = []): Code {
-  return { type, operands, bytes: [0xfd, ...unsigned(opcode), ...immediates] };
+function simd(type: ValueType, opcode: number, operands: readonly Code[], immediates?: readonly number[]): Code {
+  const bytes = SIMD[opcode] ??= BYTES[0xfd]!.concat(unsigned(opcode));
+  return { type, operands, bytes: immediates === undefined ? bytes : bytes.concat(immediates) };
 }
+
+/** Opcodes of instructions on vectors, as they are written. */
+const SIMD: (readonly number[] | undefined)[] = [];
 
 /** An atomic instruction. */
 function atomic(type: ValueType, opcode: number, operands: readonly Code[], immediates: readonly number[]): Code {
-  return { type, operands, bytes: [0xfe, ...unsigned(opcode), ...immediates] };
+  return { type, operands, bytes: BYTES[0xfe]!.concat(unsigned(opcode), immediates) };
 }
 
-function memory(alignment: number, offset: number): number[] {
-  return [alignment, ...unsigned(offset)];
+function memory(alignment: number, offset: number): readonly number[] {
+  return BYTES[alignment]!.concat(unsigned(offset));
 }
 
 /** A known int32. */
 export function int(value: number): Code {
-  return { type: "i32", operands: [], bytes: [0x41, ...signed(value)], constant: value | 0 };
+  return { type: "i32", operands: [], bytes: BYTES[0x41]!.concat(signed(value)), constant: value | 0 };
 }
 
 /** Reads a local. */
 export function localGet(local: number, type: ValueType): Code {
-  return { type, operands: [], bytes: [0x20, ...unsigned(local)], local };
+  return { type, operands: [], bytes: BYTES[0x20]!.concat(unsigned(local)), local };
 }
 
 /** Writes a local. */
@@ -90,7 +102,7 @@ export function callNumbered(index: number, type: ValueType, operands: readonly 
 
 /** Writes the two values that a call gives to locals. */
 export function setBoth(first: number, second: number, call: Code): Code {
-  return plain("void", 0x21, [call], [...unsigned(second), 0x21, ...unsigned(first)]);
+  return plain("void", 0x21, [call], unsigned(second).concat(0x21, unsigned(first)));
 }
 
 /** Runs its body at least once, and again as long as `condition` holds. */
@@ -342,10 +354,11 @@ export const i64x2 = {
 
 /** Writes an instruction, what it takes first. */
 export function write(code: Code, output: number[]): void {
-  for (const operand of code.operands) write(operand, output);
-  for (const byte of code.bytes) output.push(byte);
-  if (code.bodies === undefined) return;
-  code.bodies.forEach((body, i) => {
+  const { operands, bytes, bodies } = code;
+  for (let i = 0; i < operands.length; i++) write(operands[i]!, output);
+  for (let i = 0; i < bytes.length; i++) output.push(bytes[i]!);
+  if (bodies === undefined) return;
+  bodies.forEach((body, i) => {
     if (i > 0) output.push(0x05);
     for (const inner of body) write(inner, output);
   });
