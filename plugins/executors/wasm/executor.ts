@@ -15,9 +15,10 @@ import { wasmRuntime } from "./runtime.ts";
 /** Options of `wasm`. */
 export interface WasmOptions {
   /**
-   * How many threads a step may use; small steps use one. Numbers do not depend on it.
+   * How many threads a step may use; small steps use one. Numbers do not depend on it. All that the first step can use are
+   * started with it, which takes some 65 ms each.
    *
-   * @default `navigator.hardwareConcurrency`
+   * @default `navigator.hardwareConcurrency`, each started when there has been enough work to make up for its start
    */
   readonly threads?: number;
   /**
@@ -62,6 +63,7 @@ export function wasmExecutor(compiler: Compiler, options: WasmOptions = {}): Exe
           ...compiler,
           runtime: wasmRuntime(),
           threads,
+          allAtOnce: options.threads !== undefined,
           relaxed,
           replica: replica?.index ?? 0,
           activate,

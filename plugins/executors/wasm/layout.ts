@@ -21,8 +21,8 @@ export interface ModuleLayout {
   /** Keys of random streams, uint32 `[steps, streams, 2]`. */
   readonly keys: number;
   /**
-   * `controlBytes(threads)` bytes of the module's own, for barriers. They are 0 before its first run, and keep what they hold from
-   * run to run.
+   * `controlBytes(threads)` bytes of the module's own, for barriers. They are 0 before the first run on a number of threads, and
+   * keep what they hold from run to run on as many.
    *
    * The first word tells that a thread has failed: the runtime sets it to 1 and wakes whoever waits on any word of the
    * control block. A thread that has parked, or is about to, looks at it and traps where it is set (`unreachable`), so
@@ -37,7 +37,10 @@ export interface ModuleLayout {
 export interface ModuleOptions {
   /** Whether to use `relaxed_madd` and its like. */
   readonly relaxed: boolean;
-  /** How many threads run each step; the module's function is called with this number. Results do not depend on it. */
+  /**
+   * The most threads that run a step; the module's function is called with how many there are. Results do not depend on
+   * either.
+   */
   readonly threads: number;
 }
 

@@ -42,6 +42,8 @@ export type Job = number;
 export interface LoadedModule {
   /** Threads that run it. */
   readonly threads: number;
+  /** Gives it to more threads, and starts those that are missing. Jobs queued before go on meanwhile, on as many as before. */
+  widen(threads: number): Promise<void>;
   /** Queues steps of it, without waiting. Blocks only where 64 jobs are waiting already. */
   run(firstStep: number, steps: number): Job;
   /** Makes the workers forget it, after all jobs queued before. Its barriers' memory may be freed then. */
@@ -130,14 +132,42 @@ export class WorkerPool {
   }
 
   /**
-   * Gives workers a module, and starts as many as it needs. Starting one takes some 40 ms of the host, once.
+   * Gives workers a module, and starts as many as it needs. Starting one blocks the host for some 65 ms, once.
    *
    * @param bytes The binary: it imports `env.memory` and exports `run(firstStep, steps, thread, threads)`.
-   * @param options.barriers The module's control block, all 0.
+   * @param options.barriers The module's control block, which the pool fills with 0.
    */
   async load(bytes: Uint8Array, { threads, barriers }: { threads: number; barriers: Block }): Promise<LoadedModule> {
-    await this.#start(threads);
     const module = this.#modules++;
+    await this.#give(module, bytes, { threads, barriers });
+    let given = threads;
+    return {
+      get threads() {
+        return given;
+      },
+      widen: async (wanted) => {
+        if (wanted <= given) return;
+        await this.#give(module, bytes, { threads: wanted, barriers });
+        given = wanted;
+      },
+      run: (first, count) => this.#post(KINDS.run, { module, first, count, threads: given }),
+      drop: () => {
+        if (this.failure === undefined) this.#post(KINDS.drop, { module, first: 0, count: 0, threads: given });
+      },
+    };
+  }
+
+  /** Has a module compiled by those of its threads that do not have it yet. */
+  async #give(
+    module: number,
+    bytes: Uint8Array,
+    { threads, barriers }: { threads: number; barriers: Block },
+  ): Promise<void> {
+    await this.#start(threads);
+    // Threads that are new to the module have come to fewer barriers than the others: all begin to count anew.
+    await this.idle();
+    const control = barriers.address / 4;
+    this.#memory.i32.fill(0, control, control + barriers.bytes / 4);
     // The address and words of its barriers, then the binary.
     const block = this.#memory.allocate(64 + bytes.length, "a module");
     this.#memory.i32.set([barriers.address | 0, barriers.bytes / 4], block.address / 4);
@@ -147,13 +177,6 @@ export class WorkerPool {
     } finally {
       block.free();
     }
-    return {
-      threads,
-      run: (first, count) => this.#post(KINDS.run, { module, first, count, threads }),
-      drop: () => {
-        if (this.failure === undefined) this.#post(KINDS.drop, { module, first: 0, count: 0, threads });
-      },
-    };
   }
 
   /** Ends all workers that do not run generated code; the others end with the process. */
@@ -199,7 +222,7 @@ export class WorkerPool {
       while (this.#workers.length < threads) {
         this.#startOne();
         // Each takes a while: the event loop has its turn in between.
-        await new Promise((resolve) => setTimeout(resolve, 0));
+        if (this.#workers.length < threads) await new Promise((resolve) => setTimeout(resolve, 0));
       }
     });
     return this.#starting;

@@ -28,6 +28,8 @@ export interface ProgramOptions extends Compiler {
   readonly runtime: WasmRuntime;
   /** The most threads to use. */
   readonly threads: number;
+  /** Whether they are all started for the first step, however little there is to do. @default false */
+  readonly allAtOnce?: boolean;
   /** Whether modules may use relaxed instructions. */
   readonly relaxed: boolean;
   /** Which replica this is. */
@@ -51,8 +53,8 @@ export class WasmProgram implements Program {
   constructor(step: Step, options: ProgramOptions) {
     this.#step = step;
     this.#options = options;
-    const { runtime, generate, threads, relaxed, activate } = options;
-    this.#common = { runtime, pool: runtime.pool, step, generate, threads, relaxed, activate };
+    const { runtime, generate, threads, allAtOnce, relaxed, activate } = options;
+    this.#common = { runtime, pool: runtime.pool, step, generate, threads, allAtOnce, relaxed, activate };
     this.#whole = new Variants((signature, inputs) => options.plan(step, signature, { inputs }), this.#common);
   }
 

@@ -7,7 +7,6 @@ import type { Batch, HostArray } from "../../../core/batch.ts";
 import type { Nested } from "../../../core/nested.ts";
 import type { Step, StepTable } from "../../../core/step.ts";
 import { bytesOf, elementBytes, rootOf } from "../../compiler/ir/buffers.ts";
-import { measureKernels } from "../../compiler/ir/measure.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import type { Buffer } from "../../compiler/ir/types.ts";
 import { allocate } from "../../compiler/passes/allocate.ts";
@@ -19,11 +18,9 @@ import { type HalfIndex, Regions } from "./regions.ts";
 import type { ResidentArrays } from "./residents.ts";
 import type { WasmRuntime } from "./runtime.ts";
 import type { Sums } from "./sums.ts";
+import { ThreadCount } from "./thread_count.ts";
 import { offsetOf, type Places } from "./variables.ts";
 import { type PlannedVariable, plannedVariables } from "../../compiler/state/planned_variables.ts";
-
-/** Work that one more thread is worth: some 20 µs of it, next to a barrier or two for each kernel. */
-const FLOPS_PER_THREAD = 200_000;
 
 /** What a plan is made to run with. */
 export interface VariantOptions {
@@ -37,6 +34,8 @@ export interface VariantOptions {
   readonly generate: GenerateModule;
   /** The most threads to use. */
   readonly threads: number;
+  /** Whether they are all started for the first step, however little there is to do. @default false */
+  readonly allAtOnce?: boolean;
   /** Whether modules may use relaxed instructions. */
   readonly relaxed: boolean;
   /** Samples in a batch. */
@@ -60,7 +59,7 @@ export class Variant {
   readonly #plan: Plan;
   readonly #options: VariantOptions;
   readonly #variables: readonly PlannedVariable[];
-  readonly #threads: number;
+  readonly #threads: ThreadCount;
   readonly #regions: Regions;
   /** Where constants and scratch lie. */
   readonly #addresses = new Map<Buffer, number>();
@@ -76,11 +75,11 @@ export class Variant {
     this.#plan = plan;
     this.#options = options;
     this.#variables = plannedVariables(plan, options.step);
-    this.#threads = threadsFor(plan, options.threads);
+    this.#threads = new ThreadCount(plan.kernels, options);
     const { runtime: { memory }, batchRows, residents } = options;
     try {
       this.#regions = this.#keep(new Regions(memory, plan, { batchRows, staged: residents === undefined }));
-      this.#barriers = this.#keep(memory.allocate(controlBytes(this.#threads), "barriers"));
+      this.#barriers = this.#keep(memory.allocate(controlBytes(this.#threads.most), "barriers"));
       this.#placeConstants();
       this.#placeGradients();
       this.#placeScratch();
@@ -88,7 +87,6 @@ export class Variant {
       this.#free();
       throw error;
     }
-    memory.view("i32", this.#barriers.address, this.#barriers.bytes / 4).fill(0);
   }
 
   /** The most batches of one `queue`. */
@@ -96,9 +94,9 @@ export class Variant {
     return this.#regions.capacity;
   }
 
-  /** Threads that run it. */
+  /** The most threads that run it. */
   get threads(): number {
-    return this.#threads;
+    return this.#threads.most;
   }
 
   /**
@@ -115,9 +113,11 @@ export class Variant {
     const half = this.#next;
     await this.#executions[half]?.finish();
     this.#regions.write(half, batches, table, first);
-    const { runtime: { variables }, activate } = this.#options;
+    const { runtime: { variables }, pool, activate } = this.#options;
+    const threads = this.#threads.next(batches.length, pool.threads);
     do {
-      if (this.#module === undefined || this.#places?.stale) await this.#link();
+      if (this.#module === undefined || this.#places?.stale) await this.#link(threads);
+      await this.#module!.widen(threads);
       await variables.ready(this.#variables);
     } while (this.#places!.stale);
     // From here on nothing is awaited: what was made ready stays so.
@@ -167,7 +167,7 @@ export class Variant {
   }
 
   /** Makes the module, with variables where they are now. */
-  async #link(): Promise<void> {
+  async #link(threads: number): Promise<void> {
     const { runtime: { variables, memory }, pool, generate, relaxed } = this.#options;
     this.#module?.drop();
     this.#module = undefined;
@@ -180,11 +180,8 @@ export class Variant {
       control: this.#barriers.address,
       memoryPages: { initial: memory.pages, maximum: memory.pages },
     };
-    const threads = this.#threads;
-    this.#module = await pool.load(generate(this.#plan, layout, { relaxed, threads }), {
-      threads,
-      barriers: this.#barriers,
-    });
+    const bytes = generate(this.#plan, layout, { relaxed, threads: this.#threads.most });
+    this.#module = await pool.load(bytes, { threads, barriers: this.#barriers });
   }
 
   #address(buffer: Buffer): number {
@@ -235,9 +232,4 @@ export class Variant {
     this.#held.splice(0).forEach((part) => part.free());
     this.#options.residents?.release();
   }
-}
-
-/** How many threads a plan is worth: waking and waiting for more would take longer than they save. */
-function threadsFor(plan: Plan, most: number): number {
-  return Math.max(1, Math.min(most, Math.floor(measureKernels(plan.kernels).flops / FLOPS_PER_THREAD)));
 }

@@ -30,7 +30,7 @@ export const ENTRIES = 64;
 /** Bytes for the text of an error. */
 export const ERROR_BYTES = 4096;
 
-/** What jobs do. `load`: compile the module at an address, and know it by its number from then on. */
+/** What jobs do. `load`: compile the module at an address, unless it is there, and know it by its number from then on. */
 export const KINDS = { run: 0, load: 1, drop: 2 } as const;
 
 /** Where tickets begin: for each thread a cache line with the number of the last job that it is to look at. */
@@ -110,7 +110,7 @@ function work(at) {
   const first = words[at + ${entry.first}], count = words[at + ${entry.count}];
   if (kind === ${KINDS.run}) modules.get(number).run(first, count, thread, words[at + ${entry.threads}]);
   else if (kind === ${KINDS.drop}) modules.delete(number);
-  else {
+  else if (!modules.has(number)) {
     const begin = first >>> 0;
     const barriers = words[begin >>> 2], length = words[(begin >>> 2) + 1];
     const bytes = new Uint8Array(memory.buffer, begin + 64, count).slice();

@@ -15,7 +15,11 @@ const SPINS = 50_000;
 const SECOND = 1_000_000_000n;
 const LINE = 64;
 
-/** The function that a thread calls, with its number, to wait until all have called it as often. */
+/**
+ * The function that a thread calls, with its number and how many there are, to wait until all have called it as often.
+ *
+ * @param threads The most that there are.
+ */
 export function barrierFunction(
   control: number,
   threads: number,
@@ -23,6 +27,7 @@ export function barrierFunction(
 ): EncodedFunction {
   const f = new FunctionBuilder();
   const thread = f.parameter("i32");
+  const running = f.parameter("i32");
   const own = f.let(i32.add(int(control + LINE), i32.mul(thread, int(2 * LINE))));
   const count = f.let(i32.add(atomics.load(own, 0), int(1)));
   f.emit(atomics.store(own, count, 0));
@@ -30,7 +35,7 @@ export function barrierFunction(
   for (let other = 0; other < threads; other++) {
     const place = int(control + LINE * (1 + 2 * other));
     const behind = () => i32.ltS(i32.sub(atomics.load(place, 0), count), int(0));
-    f.when(i32.ne(thread, int(other)), () => {
+    f.when(i32.and(i32.ne(thread, int(other)), i32.gtS(running, int(other))), () => {
       const spins = f.local("i32");
       f.set(spins, int(SPINS));
       const look = f.inBlock(() => f.set(spins, i32.sub(spins, int(1))));

@@ -124,12 +124,13 @@ class ModuleGenerator {
     const f = new FunctionBuilder();
     const step = f.parameter("i32");
     const thread = f.parameter("i32");
+    const running = f.parameter("i32");
     const table = f.let(i32.add(int(layout.table), i32.mul(step, int(4 * plan.columns.length))));
     const keys = f.let(i32.add(int(layout.keys), i32.mul(step, int(8 * plan.streams))));
     const first = f.let(i32.eqz(thread));
     const pending = new PendingAccesses((buffer) => this.#layout.address(buffer));
     const wait = () => {
-      f.emit(callNumbered(barrier!, "void", [thread]));
+      f.emit(callNumbered(barrier!, "void", [thread, running]));
       pending.clear();
     };
     for (const call of calls) {
@@ -141,8 +142,8 @@ class ModuleGenerator {
       if (threads === 1) runInParts(f, call, int(0), int(call.units), run);
       else if (call.alone) f.when(first, () => runInParts(f, call, int(0), int(call.units), run));
       else {
-        const begin = i32.divU(i32.mul(thread, int(call.units)), int(threads));
-        const end = i32.divU(i32.mul(i32.add(thread, int(1)), int(call.units)), int(threads));
+        const begin = i32.divU(i32.mul(thread, int(call.units)), running);
+        const end = i32.divU(i32.mul(i32.add(thread, int(1)), int(call.units)), running);
         runInParts(f, call, begin, end, run);
       }
     }
@@ -186,12 +187,12 @@ function runInParts(
 
 function runFunction(step: number): EncodedFunction {
   const f = new FunctionBuilder();
-  const [firstStep, steps, thread] = [f.parameter("i32"), f.parameter("i32"), f.parameter("i32")];
-  f.parameter("i32");
+  const [firstStep, steps] = [f.parameter("i32"), f.parameter("i32")];
+  const [thread, running] = [f.parameter("i32"), f.parameter("i32")];
   const end = f.let(i32.add(firstStep, steps));
   f.when(
     i32.ltS(firstStep, end),
-    () => f.loop(firstStep, end, 1, (at) => f.emit(callNumbered(step, "void", [at, thread]))),
+    () => f.loop(firstStep, end, 1, (at) => f.emit(callNumbered(step, "void", [at, thread, running]))),
   );
   return f.finish();
 }
