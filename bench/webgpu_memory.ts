@@ -7,8 +7,8 @@
  *
  * WORKLOAD is one of `workloads.ts`, or `lstm`: 40 time steps of 128 units, batches of 32. A process measures one workload, as
  * tfjs keeps the memory of models that are gone. The peak is of two epochs of `fit`, from its call to its end, over every
- * buffer that anybody makes on the device; data sets are counted apart. Gradients have no row: what is stored of them is
- * scratch memory, and so among what is live.
+ * buffer and texture that anybody makes on the device; data sets are counted apart. Gradients count as much as parameters,
+ * though most are stored nowhere; what is stored of them is scratch memory, and so among what is live too.
  *
  * @module
  */
@@ -76,17 +76,21 @@ const [plan] = plans as [Plan];
 const parameters = model.getWeights().reduce((sum, { size }) => sum + 4 * size, 0);
 const variables = [...plan.variables.values()].reduce((sum, buffer) => sum + bytesOf(buffer), 0);
 const live = leastScratch(plan);
-const needed = variables + live;
+const needed = variables + parameters + live;
 const rows: readonly (readonly [string, number])[] = [
   ["parameters", parameters],
   ["slots", variables - parameters],
-  ["live activations and gradients", live],
+  ["gradients", parameters],
+  ["live activations", live],
   ["needed", needed],
   ["held between steps", within],
   ["held at most", memory.most],
   ["data sets, apart", dataSets],
 ];
-console.log(`${name}: held at most ${(memory.most / needed).toFixed(3)} times what is needed`);
+const times = (of: number): string => (memory.most / of).toFixed(3);
+console.log(
+  `${name}: held at most ${times(needed)} times what is needed, ${times(variables + live)} without gradients`,
+);
 for (const [what, bytes] of rows) console.log(`  ${what.padEnd(32)}${formatBytes(bytes)}`);
 console.log("At most:");
 for (const [label, bytes] of memory.atMost) {

@@ -37,7 +37,7 @@ export type TextureLimits = Pick<GPUSupportedLimits, "maxStorageTexturesPerShade
 
 /** How often each number is loaded in a step where a texture is worth its writing. */
 const LOADS_WORTH_A_TEXTURE = 2;
-/** Copies of variables take no more than this part of what a step cannot do without. */
+/** Copies of variables that a step only reads take no more than this part of what it cannot do without. */
 const MOST_COPIES = 0.1;
 /** All memory takes no more than this times what a step cannot do without. */
 const MOST_MEMORY = 1.15;
@@ -70,14 +70,17 @@ export function chooseTextures(
       if (buffer.within) chosen.delete(rootOf(buffer));
     }
   }
-  for (const stored of plan.kernels.flatMap((kernel) => [...writes(kernel)])) {
-    for (const buffer of chosen) if (buffer !== stored && overlap(buffer, stored)) chosen.delete(buffer);
+  const stored = new Set(plan.kernels.flatMap((kernel) => [...writes(kernel)]));
+  for (const other of stored) {
+    for (const buffer of chosen) if (buffer !== other && overlap(buffer, other)) chosen.delete(buffer);
   }
   const byLoads = (a: Buffer, b: Buffer) => loads.get(b)! - loads.get(a)! || a.id - b.id;
   const variables = [...plan.variables.values()];
-  const needed = variables.reduce((sum, buffer) => sum + bytesOf(buffer), leastScratch(plan));
+  const copied = variables.filter((buffer) => chosen.has(buffer)).sort(byLoads);
+  // Where kernels end with the update of a variable, its gradient is nowhere: its copy may take as much.
+  const needed = sizeOf(variables) + sizeOf(copied.filter((buffer) => stored.has(buffer))) + leastScratch(plan);
   let copies = 0;
-  for (const variable of variables.filter((buffer) => chosen.has(buffer)).sort(byLoads)) {
+  for (const variable of copied.filter((buffer) => !stored.has(buffer))) {
     if (copies + bytesOf(variable) > needed * MOST_COPIES) chosen.delete(variable);
     else copies += bytesOf(variable);
   }
@@ -102,8 +105,7 @@ function asManyAsFit(list: readonly Buffer[], fits: (start: ReadonlySet<Buffer>)
 /** Bytes of variables, their copies and scratch memory where some of it lies in textures, which only textures share. */
 function bytesWith(plan: Plan, textures: ReadonlySet<Buffer>): number {
   const { slots } = shareTextures(plan, textures);
-  const variables = [...plan.variables.values()];
-  return variables.reduce((sum, buffer) => sum + bytesOf(buffer), 0) +
+  return sizeOf([...plan.variables.values()]) +
     slots.reduce((sum, { width, height }) => sum + width * height * TEXEL_BYTES, 0) +
     allocate(plan, { alignment: ALIGNMENT, without: textures }).size;
 }
@@ -136,6 +138,10 @@ export function shareTextures(plan: Plan, chosen: ReadonlySet<Buffer>): PlanText
     slotOf.set(life.buffer, slot);
   }
   return { slots: [...users.keys()], slotOf, copied };
+}
+
+function sizeOf(buffers: readonly Buffer[]): number {
+  return buffers.reduce((sum, buffer) => sum + bytesOf(buffer), 0);
 }
 
 function overlap(one: Buffer, other: Buffer): boolean {
