@@ -284,19 +284,15 @@ export class TraceBackend extends tf.KernelBackend {
   }
 
   #constant(given: ArrayLike<number>, { shape, dtype }: { shape: readonly number[]; dtype: tf.DataType }): ValueRef {
-    const values = dtype === "float32"
-      ? Float32Array.from(given)
-      : dtype === "bool"
-      ? Uint8Array.from(given)
-      : Int32Array.from(given);
     const outputs = [{ shape: [...shape], dtype: dtype as GraphDtype }];
+    const Values = dtype === "float32" ? Float32Array : dtype === "bool" ? Uint8Array : Int32Array;
     if (this.#draws.length > 0 && sizeOf(shape) > 0) {
       const draws = this.#draws;
       this.#draws = [];
-      return this.#append({ kind: "candidate", values, draws, outputs });
+      return this.#append({ kind: "candidate", values: new Values(given), draws, outputs });
     }
-    const uniform = values.length > 1 && values.every((value) => Object.is(value, values[0]));
-    return this.#append({ kind: "constant", values: uniform ? values.slice(0, 1) : values, outputs });
+    const values = new Values(isUniform(given) ? [given[0]!] : given);
+    return this.#append({ kind: "constant", values, outputs });
   }
 
   #capture(tensor: tf.TensorInfo): ArrayLike<number> {
@@ -328,6 +324,14 @@ export class TraceBackend extends tf.KernelBackend {
       throw error;
     }
   }
+}
+
+/** Whether there are several numbers, and all are the same one. */
+function isUniform(values: ArrayLike<number>): boolean {
+  if (values.length < 2) return false;
+  const first = values[0];
+  for (let i = 1; i < values.length; i++) if (!Object.is(values[i], first)) return false;
+  return true;
 }
 
 function inBrackets({ text }: Place): string {
