@@ -18,6 +18,13 @@ export function rootOf(buffer: Buffer): Buffer {
   return placeOf(buffer).root;
 }
 
+/** Whether two buffers have an element in common. */
+export function overlap(one: Buffer, other: Buffer): boolean {
+  if (one === other) return true;
+  const [a, b] = [placeOf(one), placeOf(other)];
+  return a.root === b.root && a.offset < b.offset + other.size && b.offset < a.offset + one.size;
+}
+
 /** Bytes that an element of a buffer takes. */
 export function elementBytes({ type }: Pick<Buffer, "type">): number {
   return type === "u8" ? 1 : 4;

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { bytesOf, placeOf, rootOf } from "../../compiler/ir/buffers.ts";
+import { bytesOf, overlap, rootOf } from "../../compiler/ir/buffers.ts";
 import type { Plan } from "../../compiler/ir/plan.ts";
 import { axesOf, points, writes } from "../../compiler/ir/shape.ts";
 import type { Axis, Buffer, Expression, Kernel, LoadExpression, Store } from "../../compiler/ir/types.ts";
@@ -114,7 +114,9 @@ function bytesWith(plan: Plan, textures: ReadonlySet<Buffer>): number {
 export function withTextures(shader: ComputeShader, chosen: ReadonlySet<Buffer>): ComputeShader {
   const { operands, inTextures } = shader;
   const places = new Set(operands.keys().filter((place) => chosen.has(operands[place]!.buffer)));
-  return places.size === 0 || inTextures === undefined ? shader : { ...shader, ...inTextures(places) };
+  if (places.size === 0 || inTextures === undefined) return shader;
+  const { code, bindings } = inTextures(places);
+  return { ...shader, code, operands: bindings.map(({ place, access }) => ({ ...operands[place]!, access })) };
 }
 
 /** Gives each chosen buffer a texture that no other uses in its life. Large ones first, so that few rows are left over. */
@@ -142,11 +144,6 @@ export function shareTextures(plan: Plan, chosen: ReadonlySet<Buffer>): PlanText
 
 function sizeOf(buffers: readonly Buffer[]): number {
   return buffers.reduce((sum, buffer) => sum + bytesOf(buffer), 0);
-}
-
-function overlap(one: Buffer, other: Buffer): boolean {
-  const [a, b] = [placeOf(one), placeOf(other)];
-  return a.root === b.root && a.offset < b.offset + other.size && b.offset < a.offset + one.size;
 }
 
 /** How often kernels load each number of what they do not store themselves, on average. */

@@ -5,7 +5,7 @@
  */
 import { structureOf } from "../../compiler/ir/structure.ts";
 import type { Buffer, Kernel } from "../../compiler/ir/types.ts";
-import type { ComputeShader, Operand, PrintContext } from "./wgsl/mod.ts";
+import type { ComputeShader, PrintContext } from "./wgsl/mod.ts";
 
 /** Prints a kernel as shaders. */
 export type PrintKernel = (kernel: Kernel, context: PrintContext) => readonly ComputeShader[];
@@ -34,21 +34,10 @@ export function printAll(
       }
     }
     const other = (buffer: Buffer): Buffer => others.get(buffer)!;
-    const withOthers = (operands: readonly Operand[]) =>
-      operands.map((operand) => ({ ...operand, buffer: other(operand.buffer) }));
-    return found.shaders.map((shader) => {
-      const { inTextures } = shader;
-      return {
-        ...shader,
-        operands: withOthers(shader.operands),
-        scratch: shader.scratch.map(other),
-        ...inTextures && {
-          inTextures: (places: ReadonlySet<number>) => {
-            const { code, operands } = inTextures(places);
-            return { code, operands: withOthers(operands) };
-          },
-        },
-      };
-    });
+    return found.shaders.map((shader) => ({
+      ...shader,
+      operands: shader.operands.map((operand) => ({ ...operand, buffer: other(operand.buffer) })),
+      scratch: shader.scratch.map(other),
+    }));
   });
 }

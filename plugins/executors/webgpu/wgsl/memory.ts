@@ -5,7 +5,7 @@
  */
 import { bytesOf, hasPartPerStep, rootOf } from "../../../compiler/ir/buffers.ts";
 import type { Buffer } from "../../../compiler/ir/types.ts";
-import { type Access, accessOf, type Operand, type TextureAccess } from "./shader.ts";
+import { type Access, accessOf, type Bound, type Operand, type TextureAccess } from "./shader.ts";
 import { TEXTURE_FORMAT, textureShape } from "./texture_shape.ts";
 
 /** Where a buffer's elements are. */
@@ -72,29 +72,33 @@ export class OperandMemory implements Memory {
     return [...this.#uses.keys()].some((buffer) => this.#texture(buffer) !== undefined);
   }
 
+  /** What is bound, in the order of places. */
+  get operands(): readonly Operand[] {
+    const bindings = this.bindings();
+    return [...this.#places.keys()].map((buffer, place) => {
+      const texture = this.#texture(buffer);
+      return { buffer, access: bindings[place]!.access, ...texture && { texture } };
+    });
+  }
+
   /**
    * The bindings so far. A variable that is stored stays where it is: its copy in a texture is bound after all others.
    *
    * @param textures Places of those that are textures. @default none
    */
-  operands(textures: ReadonlySet<number> = NONE): readonly Operand[] {
+  bindings(textures: ReadonlySet<number> = NONE): readonly Bound[] {
     const { stored } = this.#bindings;
     const buffers = [...this.#places.keys()];
     const inTextures = new Set(buffers.filter((buffer, place) => textures.has(place) && !this.#isCopied(buffer)));
     // What lies in the same GPU buffer as something that is written must be bound in the same way.
     const written = stored && new Set(stored.filter((buffer) => !inTextures.has(buffer)).map(memoryOf));
     let uniforms = 0;
-    const operands = buffers.map((buffer): Operand => {
-      const texture = this.#texture(buffer);
-      const access = inTextures.has(buffer) ? texture! : this.#access(buffer, written);
-      return {
-        buffer,
-        access: access === "uniform" && ++uniforms > MOST_UNIFORMS ? "read" : access,
-        ...texture && { texture },
-      };
+    const bindings = buffers.map((buffer, place): Bound => {
+      const access = inTextures.has(buffer) ? this.#texture(buffer)! : this.#access(buffer, written);
+      return { place, access: access === "uniform" && ++uniforms > MOST_UNIFORMS ? "read" : access };
     });
-    const copies = buffers.filter((buffer, place) => textures.has(place) && this.#isCopied(buffer));
-    return [...operands, ...copies.map((buffer): Operand => ({ buffer, access: "texture_write" }))];
+    const copies = [...buffers.keys()].filter((place) => textures.has(place) && this.#isCopied(buffers[place]!));
+    return [...bindings, ...copies.map((place): Bound => ({ place, access: "texture_write" }))];
   }
 
   place(buffer: Buffer): Place {
@@ -140,11 +144,12 @@ export class OperandMemory implements Memory {
 
   /** The declarations of the variables. @param textures Places of those that are textures. @default none */
   text(textures: ReadonlySet<number> = NONE): string {
-    const operands = this.operands(textures);
-    const lines = operands.map(({ buffer, access }, binding) => {
+    const buffers = [...this.#places.keys()];
+    const lines = this.bindings(textures).map(({ place, access }, binding) => {
+      const buffer = buffers[place]!;
       const { name, form } = this.place(buffer);
       const type = typeOf(buffer, form);
-      const own = binding < this.#places.size ? name : copyOf(name);
+      const own = binding < buffers.length ? name : copyOf(name);
       return `@group(0) @binding(${binding}) ` +
         (access === "texture_read" || access === "texture_write"
           ? `var ${own}: texture_storage_2d<${TEXTURE_FORMAT}, ${access === "texture_read" ? "read" : "write"}>;`

@@ -101,7 +101,7 @@ function shaderOf(
   return {
     label,
     code: code(),
-    operands: memory.operands(),
+    operands: memory.operands,
     workgroups: [x, y, 1],
     loopIterations,
     usesStep: emitter.uses.step,
@@ -109,7 +109,7 @@ function shaderOf(
     usesKeys: emitter.uses.keys,
     scratch,
     ...memory.flexible && {
-      inTextures: (places: ReadonlySet<number>) => ({ code: code(places), operands: memory.operands(places) }),
+      inTextures: (places: ReadonlySet<number>) => ({ code: code(places), bindings: memory.bindings(places) }),
     },
   };
 }

@@ -25,6 +25,12 @@ export interface Operand {
  */
 export type Access = "read" | "read_write" | "uniform" | TextureAccess;
 
+/** A binding: which operand, by its place, or its copy in a texture. */
+export interface Bound {
+  readonly place: number;
+  readonly access: Access;
+}
+
 /** How a texture is bound: as a storage texture that is only read, or only written. */
 export type TextureAccess = "texture_read" | "texture_write";
 
@@ -53,11 +59,13 @@ export interface ComputeShader {
   /** Memory that this shader is the first to write and that no kernel of the plan knows of. */
   readonly scratch: readonly Buffer[];
   /**
-   * The same with some operands as textures: its text and bindings. Absent where none may be one.
+   * The same with some operands as textures: its text, and what it binds of its operands. Absent where none may be one.
    *
-   * @param places Which operands: those that have `texture`. Copies of variables that it stores are bound after all others.
+   * @param places Which operands: those that have `texture`. Of variables that are stored the copy is bound too.
    */
-  readonly inTextures?: (places: ReadonlySet<number>) => Pick<ComputeShader, "code" | "operands">;
+  readonly inTextures?: (
+    places: ReadonlySet<number>,
+  ) => { readonly code: string; readonly bindings: readonly Bound[] };
 }
 
 /** Bytes of the uniform of group 1: the step's number within the execution, the number of steps, and two that are unused, as uint32. */
