@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { Model, tf } from "@stride/stride";
-import type { Executor } from "@stride/stride/core";
+import type { Batch, Executor, HostArray } from "@stride/stride/core";
+import { webgpu } from "@stride/stride/devices";
 import { oneDevice } from "@stride/stride/strategies";
 import { planPhase, planStep } from "../../plugins/compiler/compile.ts";
 import { Expressions } from "../../plugins/compiler/ir/expressions.ts";
@@ -10,6 +11,7 @@ import { webGpuExecutor } from "../../plugins/executors/webgpu/executor.ts";
 import { chooseTextures, shareTextures, withTextures } from "../../plugins/executors/webgpu/plan_textures.ts";
 import { type ComputeShader, printKernel, type Tuning, TUNINGS } from "../../plugins/executors/webgpu/wgsl/mod.ts";
 import { webgpuTest } from "../webgpu.ts";
+import { listed, stepOf, table } from "./webgpu_steps.ts";
 
 const { software } = TUNINGS;
 const LIMITS = { maxStorageTexturesPerShaderStage: 8, maxTextureDimension2D: 8192 };
@@ -233,3 +235,48 @@ webgpuTest("fit() and predict() give the same bits with textures and without", a
 async function values(model: Model): Promise<Float32Array[]> {
   return await Promise.all(model.getWeights().map(async (weight) => (await weight.data()).slice() as Float32Array));
 }
+
+webgpuTest("run() copies variables to textures again where they are assigned while it runs", async () => {
+  const device = webgpu();
+  await device.open();
+  device.activate();
+  const { copyBufferToTexture } = GPUCommandEncoder.prototype;
+  const [rows, size] = [512, 32];
+  const values = new Float32Array(rows * size).fill(1);
+  const batch: Batch = { rows, globalRows: rows, arrays: { x: { shape: [rows, size], dtype: "float32", values } } };
+  const weight = tf.variable(tf.ones([size, size]));
+  // So many numbers have no copy.
+  const offset = tf.variable(tf.zeros([1]));
+  const step = stepOf(
+    [listed("weight", weight), listed("offset", offset)],
+    (x) => {
+      let y = x;
+      for (let i = 0; i < 12; i++) y = tf.div(tf.matMul(y, weight), size);
+      return { outputs: tf.add(tf.mean(y, 1), offset) };
+    },
+    { kind: "predict" },
+  );
+  const executor = webGpuExecutor({ plan: planStep, planPhase, tuning: software, print: printKernel });
+  await using program = await executor.load(step, { device, slots: 1 });
+  let copies = 0;
+  GPUCommandEncoder.prototype.copyBufferToTexture = function (...given) {
+    copies++;
+    copyBufferToTexture.apply(this, given);
+    if (copies > 1) return;
+    // After the first of many submissions: each new shader has one of its own.
+    queueMicrotask(() =>
+      tf.tidy(() => {
+        weight.assign(tf.zeros([size, size]));
+        offset.assign(tf.ones([1]));
+      })
+    );
+  };
+  try {
+    const { outputs } = await program.run([batch, batch, batch], table(3), 0);
+    const read = await outputs.read() as readonly HostArray[];
+    assertEquals([read[2]!.values[0], copies], [1, 2]);
+  } finally {
+    GPUCommandEncoder.prototype.copyBufferToTexture = copyBufferToTexture;
+    tf.dispose([weight, offset]);
+  }
+});

@@ -103,8 +103,10 @@ export class SharedVariables<Place> {
    * share data with a variable that is written keep theirs. From here on the written variables' values are in memory.
    *
    * Call it before each submission, and submit at once.
+   *
+   * @returns Whether values were copied in.
    */
-  enter(uses: Iterable<VariableUse>): void {
+  enter(uses: Iterable<VariableUse>): boolean {
     const entered = [...uses].map((use) => ({ ...use, slot: this.#slots.get(use.variable)! }));
     const changed: { variable: Variable; slot: Slot<Place>; record: TensorRecord }[] = [];
     for (const { variable, slot, written } of entered) {
@@ -124,6 +126,7 @@ export class SharedVariables<Place> {
       for (const { slot, record } of changed) slot.record = record;
     }
     for (const { variable, slot, written } of entered) if (written) this.#take(variable, slot);
+    return changed.length > 0;
   }
 
   /** The variable's value is in memory only. */

@@ -50,7 +50,7 @@ interface Bound {
   readonly operands: readonly GPUBindGroup[];
   /** Group 1 of each shader. */
   readonly steps: readonly (GPUBindGroup | undefined)[];
-  /** What an execution begins with: copies of variables. */
+  /** What an execution begins with, and does again where values have been assigned meanwhile: copies of variables. */
   readonly copies: readonly TextureCopy[];
   readonly generation: number;
 }
@@ -264,9 +264,10 @@ export class CompiledPlan {
       const steps = shaders === 0 ? 1 : Math.min((end - done) / shaders * each, batches.length);
       await pacer.room(this.#timing, steps);
       activate();
-      state.variables.enter(this.#uses);
+      // Between submissions somebody may assign a variable: its copy would keep the value before.
+      const assigned = state.variables.enter(this.#uses);
       const encoder = device.createCommandEncoder();
-      if (done === 0) { for (const copy of bound.copies) encoder.copyBufferToTexture(...copy); }
+      if (done === 0 || assigned) { for (const copy of bound.copies) encoder.copyBufferToTexture(...copy); }
       this.#encode(encoder, bound, done, end);
       if (end === total) after?.(encoder);
       pacer.submit(encoder.finish(), end - done, { timing: this.#timing, steps, cold });
