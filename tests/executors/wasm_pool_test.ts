@@ -123,6 +123,27 @@ Deno.test("WorkerPool frees threads that wait in a barrier for one that has trap
   await pool.dispose();
 });
 
+Deno.test("WorkerPool.wait() hears of a failure that came just before it slept, too early to wake it", async () => {
+  const pool = new WorkerPool(memory);
+  // Runs until the word is not 0.
+  const body = [0x03, 0x40, 0x41, ...signed(word), 0xfe, 0x10, 2, 0, 0x45, 0x0d, 0, 0x0b];
+  const module = await load(pool, body, 1);
+  i32[word / 4] = 0;
+  const waiting = pool.wait(module.run(0, 1)).then(() => "done", (error: Error) => error.message);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => timer = setTimeout(resolve, 10_000, "nothing heard"));
+  const { notify } = Atomics;
+  Atomics.notify = () => 0;
+  try {
+    await pool.dispose();
+    assertEquals(await Promise.race([waiting, late]), "The thread pool was disposed.");
+  } finally {
+    clearTimeout(timer);
+    Atomics.notify = notify;
+    Atomics.store(i32, word / 4, 1);
+  }
+});
+
 Deno.test("WorkerPool.load() reports bytes that are no module", async () => {
   const pool = new WorkerPool(memory);
   const barriers = memory.allocate(controlBytes(1), "barriers");

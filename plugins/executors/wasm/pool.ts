@@ -30,9 +30,17 @@ const WORKER_SPINS_ON_ONE_CORE = 10;
 /** How often the host looks before it waits on its event loop: some 10 µs. */
 const HOST_SPINS = 250;
 
+/** How long the host waits for a job before it looks again whether a thread has failed. */
+const MOST_WAIT_MS = 1000;
+
 /** `Atomics.waitAsync`, which TypeScript's library does not have yet. */
 interface AsyncAtomics {
-  waitAsync(words: Int32Array, index: number, value: number): { readonly value: Promise<string> | string };
+  waitAsync(
+    words: Int32Array,
+    index: number,
+    value: number,
+    ms: number,
+  ): { readonly value: Promise<string> | string };
 }
 
 /** A job's number. Wraps as int32 does. */
@@ -42,7 +50,10 @@ export type Job = number;
 export interface LoadedModule {
   /** Threads that run it. */
   readonly threads: number;
-  /** Gives it to more threads, and starts those that are missing. Jobs queued before go on meanwhile, on as many as before. */
+  /**
+   * Gives it to more threads, and starts those that are missing. Jobs queued before go on meanwhile, on as many as before;
+   * none of it may be queued until it has them: its barriers begin anew.
+   */
   widen(threads: number): Promise<void>;
   /** Queues steps of it, without waiting. Blocks only where 64 jobs are waiting already. */
   run(firstStep: number, steps: number): Job;
@@ -109,7 +120,8 @@ export class WorkerPool {
       while (true) {
         const held = Atomics.load(this.#memory.i32, word);
         if (this.done(job)) return;
-        await (Atomics as unknown as AsyncAtomics).waitAsync(this.#memory.i32, word, held).value;
+        // A thread that fails just before this wakes nobody, and leaves the word as it is.
+        await (Atomics as unknown as AsyncAtomics).waitAsync(this.#memory.i32, word, held, MOST_WAIT_MS).value;
       }
     } finally {
       clearInterval(alive);
@@ -122,7 +134,7 @@ export class WorkerPool {
     const word = this.#control + WORDS.finished;
     while (!this.done(job)) {
       const held = Atomics.load(this.#memory.i32, word);
-      if (!this.done(job)) Atomics.wait(this.#memory.i32, word, held, 1000);
+      if (!this.done(job)) Atomics.wait(this.#memory.i32, word, held, MOST_WAIT_MS);
     }
   }
 
