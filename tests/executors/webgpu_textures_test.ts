@@ -280,3 +280,29 @@ webgpuTest("run() copies variables to textures again where they are assigned whi
     tf.dispose([weight, offset]);
   }
 });
+
+webgpuTest("run() works on variables without elements", async () => {
+  const device = webgpu();
+  await device.open();
+  device.activate();
+  const [rows, size] = [64, 32];
+  const values = Float32Array.from({ length: rows * size }, (_, i) => Math.sin(i));
+  const batch: Batch = { rows, globalRows: rows, arrays: { x: { shape: [rows, size], dtype: "float32", values } } };
+  const none = tf.variable(tf.tensor2d([], [0, size]));
+  const step = stepOf([listed("none", none)], (x) => {
+    none.assign(tf.add(none, 1));
+    const joined = tf.concat([none, x, none], 0);
+    const product = tf.matMul(x, tf.matMul(none, none, true, false));
+    return { outputs: tf.add(tf.add(joined, product), tf.sum(none)) };
+  });
+  for (const singleStepWork of [0, Infinity]) {
+    const tuning = { ...software, singleStepWork };
+    const executor = webGpuExecutor({ plan: planStep, planPhase, tuning, print: printKernel });
+    await using program = await executor.load(step, { device, slots: 1 });
+    const { outputs } = await program.run([batch], table(1), 0);
+    const [output] = await outputs.read() as readonly HostArray[];
+    assertEquals(output!.values, values);
+    assertEquals((await none.data()).length, 0);
+  }
+  none.dispose();
+});

@@ -77,8 +77,9 @@ export class Expressions {
     return this.number(value, "f32");
   }
 
-  /** An element of a buffer. */
+  /** An element of a buffer; 0 of one that has none, which only sums of nothing and what no condition takes ask for. */
   load(buffer: Buffer, index: Expression, type: ScalarType = buffer.type === "u8" ? "i32" : buffer.type): Expression {
+    if (buffer.size === 0) return this.number(0, type);
     return this.#pool.intern({ kind: "load", type, buffer, index });
   }
 

@@ -17,7 +17,7 @@ import {
 } from "../graph.ts";
 import { Expressions } from "../ir/expressions.ts";
 import type { Plan } from "../ir/plan.ts";
-import { expressionsOf, walk } from "../ir/shape.ts";
+import { expressionsOf, walk, writes } from "../ir/shape.ts";
 import type { Buffer, ElementType, ScalarType } from "../ir/types.ts";
 import { sizeOf } from "../shapes/types.ts";
 import type { LinkedGraph } from "../link.ts";
@@ -87,7 +87,9 @@ class GraphLowering {
     const outputs = this.#storeOutputs();
     const gradients = this.#storeGradients() ?? Array.from(this.#given, (buffer) => buffer ?? null);
     this.#storeWrites();
-    const { kernels, scratch, constants } = this.#lower;
+    const { scratch, constants } = this.#lower;
+    // Those that store nothing would bind memory of no bytes.
+    const kernels = this.#lower.kernels.filter((kernel) => [...writes(kernel)].some(({ size }) => size > 0));
     return {
       expressions: this.#ir,
       kernels,

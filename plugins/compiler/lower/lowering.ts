@@ -176,6 +176,8 @@ export class Lowering {
       : kept.map((axis) => value.shape[axis]!);
     const type: ScalarType = combine === "argMax" || combine === "argMin" ? "i32" : value.type;
     const inner = axesIn(axes.map((axis) => places[axis]!));
+    const nothing = OF_NOTHING[combine];
+    if (nothing !== undefined && inner.some(({ size }) => size === 0)) return this.fill(shape, type, nothing);
     const element = value.at(places);
     if (inner.length === 0) {
       if (type !== value.type) return this.fill(shape, type, 0);
@@ -227,6 +229,9 @@ export class Lowering {
     return this.loaded(buffer, shape, "f32");
   }
 }
+
+/** What comes of no elements. */
+const OF_NOTHING: Partial<Record<Combine, number>> = { sum: 0, prod: 1, all: 1, any: 0 };
 
 /** The loop variables among places. */
 export function axesIn(places: readonly Expression[]): Axis[] {
