@@ -2,9 +2,10 @@
  * Which values of a plan lie in textures, and which of these share one.
  *
  * Lavapipe answers a load from storage for each of eight invocations and each of four numbers apart, asking every time
- * whether it is inside; a texel it reads at once. So what products read over and over lies in textures there: scratch
- * buffers, and copies of variables, which are made when an execution begins and kept by the kernels that store variables.
- * What is written and read once stays in storage: a texel takes longer to write.
+ * whether it is inside; a texel it reads at once. So what kernels read lies in textures there: scratch buffers, and copies of
+ * variables, which are made when an execution begins and kept by the kernels that store variables. A texel takes longer to
+ * write, so that what is read once gains nothing; but textures and storage share no memory, and what lies in both has
+ * its most in each.
  *
  * @module
  */
@@ -35,16 +36,17 @@ export interface PlanTextures {
 /** What devices allow. */
 export type TextureLimits = Pick<GPUSupportedLimits, "maxStorageTexturesPerShaderStage" | "maxTextureDimension2D">;
 
-/** How often each number is loaded in a step where a texture is worth its writing. */
-const LOADS_WORTH_A_TEXTURE = 2;
+/** How often each number of a variable is loaded in a step where a copy is worth its writing. */
+const LOADS_WORTH_A_COPY = 2;
 /** Copies of variables that a step only reads take no more than this part of what it cannot do without. */
 const MOST_COPIES = 0.1;
 /** All memory takes no more than this times what a step cannot do without. */
 const MOST_MEMORY = 1.15;
 
 /**
- * Chooses what lies in textures: what is read often enough, is not written in parts, and that no shader both reads and
- * writes; variables whatever shaders do with them, as these have copies.
+ * Chooses what lies in textures: scratch buffers that are not written in parts, and that no shader both reads and writes;
+ * variables that are read often, whatever shaders do with them, as these have copies. Where that takes too much memory,
+ * what is read most.
  *
  * @param printed The shaders of each of the plan's kernels.
  */
@@ -56,12 +58,13 @@ export function chooseTextures(
 ): ReadonlySet<Buffer> {
   if (!tuning.textures) return new Set();
   const loads = loadsOfEach(plan.kernels, tuning);
-  const isWorthIt = (buffer: Buffer) => {
+  const fits = (buffer: Buffer) => {
     const { width, height } = textureShape(buffer);
-    return (loads.get(buffer) ?? 0) >= LOADS_WORTH_A_TEXTURE &&
-      Math.max(width, height) <= limits.maxTextureDimension2D;
+    return Math.max(width, height) <= limits.maxTextureDimension2D;
   };
-  const chosen = new Set([...plan.scratch, ...plan.variables.values()].filter(isWorthIt));
+  const variables = [...plan.variables.values()];
+  const worthCopies = variables.filter((buffer) => (loads.get(buffer) ?? 0) >= LOADS_WORTH_A_COPY);
+  const chosen = new Set([...plan.scratch, ...worthCopies].filter(fits));
   const shaders = printed.flat();
   for (const { operands } of shaders) {
     for (const { buffer, texture } of operands) {
@@ -74,8 +77,7 @@ export function chooseTextures(
   for (const other of stored) {
     for (const buffer of chosen) if (buffer !== other && overlap(buffer, other)) chosen.delete(buffer);
   }
-  const byLoads = (a: Buffer, b: Buffer) => loads.get(b)! - loads.get(a)! || a.id - b.id;
-  const variables = [...plan.variables.values()];
+  const byLoads = (a: Buffer, b: Buffer) => (loads.get(b) ?? 0) - (loads.get(a) ?? 0) || a.id - b.id;
   const copied = variables.filter((buffer) => chosen.has(buffer)).sort(byLoads);
   // Where kernels end with the update of a variable, its gradient is nowhere: its copy may take as much.
   const needed = sizeOf(variables) + sizeOf(copied.filter((buffer) => stored.has(buffer))) + leastScratch(plan);
@@ -88,6 +90,7 @@ export function chooseTextures(
     const textures = operands.map(({ buffer }) => buffer).filter((buffer) => chosen.has(buffer)).sort(byLoads);
     for (const buffer of textures.slice(limits.maxStorageTexturesPerShaderStage)) chosen.delete(buffer);
   }
+  if (bytesWith(plan, chosen) <= needed * MOST_MEMORY) return chosen;
   return asManyAsFit([...chosen].sort(byLoads), (textures) => bytesWith(plan, textures) <= needed * MOST_MEMORY);
 }
 

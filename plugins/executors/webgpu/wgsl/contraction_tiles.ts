@@ -18,6 +18,8 @@ import { type Factor, type InnerPlace, type Tiles, TileTerms } from "./tile_term
 const MOST_ACCESSES = 16;
 /** Operations on sums in a shader's text beyond which these are done in loops. */
 const MOST_WORK = 1200;
+/** Variables that a loop takes by their number: taking one of many passes over all of them each time. */
+const LONGEST_LOOP = 4;
 /** Rows of the sums that get all products of an innermost loop one after the other. */
 const SUMS_AT_ONCE = 2;
 
@@ -230,13 +232,14 @@ export class TilePrinter {
     this.#inLoop(columns, (row, ofRow) => {
       this.#inLoop([ofRow], (column, [text]) => this.#emitStoresAt(row, column, text!, fours));
     });
-    return sums.length * (width + 1);
+    return sums.length * (width + 2);
   }
 
   /** A loop over the variables of each list, which are taken by their number. No loop where there is one. */
   #inLoop(lists: readonly (readonly string[])[], body: (place: Expression, names: readonly string[]) => void): void {
     const emitter = this.#emitter;
     const size = lists[0]!.length;
+    if (size > LONGEST_LOOP && size % LONGEST_LOOP === 0) return this.#inTwoLoops(lists, body);
     const index = this.#pool.axis(size);
     if (index.kind !== "axis") return body(index, lists.map(([name]) => name!));
     const variable = emitter.newName("i");
@@ -245,6 +248,21 @@ export class TilePrinter {
     emitter.defineAxis(index.axis, variable);
     body(index, takeNumbered(emitter, lists, variable));
     emitter.close();
+  }
+
+  /** The same in a loop over fours and one over the variables of each: half as many are passed over in taking one. */
+  #inTwoLoops(
+    lists: readonly (readonly string[])[],
+    body: (place: Expression, names: readonly string[]) => void,
+  ): void {
+    const pool = this.#pool;
+    const fours = lists.flatMap((list) =>
+      Array.from({ length: LONGEST_LOOP }, (_, i) => list.filter((_, at) => at % LONGEST_LOOP === i))
+    );
+    this.#inLoop(fours, (four, names) => {
+      const inside = lists.map((_, i) => names.slice(i * LONGEST_LOOP, (i + 1) * LONGEST_LOOP));
+      this.#inLoop(inside, (place, taken) => body(pool.add(pool.mul(four, LONGEST_LOOP), place), taken));
+    });
   }
 }
 
