@@ -115,11 +115,12 @@ function bytesWith(plan: Plan, textures: ReadonlySet<Buffer>): number {
 
 /** A shader with those of its operands in textures that are chosen. */
 export function withTextures(shader: ComputeShader, chosen: ReadonlySet<Buffer>): ComputeShader {
-  const { operands, inTextures } = shader;
+  const { inTextures, ...rest } = shader;
+  const { operands } = shader;
   const places = new Set(operands.keys().filter((place) => chosen.has(operands[place]!.buffer)));
-  if (places.size === 0 || inTextures === undefined) return shader;
+  if (places.size === 0 || inTextures === undefined) return rest;
   const { code, bindings } = inTextures(places);
-  return { ...shader, code, operands: bindings.map(({ place, access }) => ({ ...operands[place]!, access })) };
+  return { ...rest, code, operands: bindings.map(({ place, access }) => ({ ...operands[place]!, access })) };
 }
 
 /** Gives each chosen buffer a texture that no other uses in its life. Large ones first, so that few rows are left over. */

@@ -18,8 +18,11 @@ export function printAll(
 ): readonly (readonly ComputeShader[])[] {
   const known = new Map<string, { readonly shaders: readonly ComputeShader[]; readonly buffers: readonly Buffer[] }>();
   return kernels.map((kernel) => {
-    // How a buffer is bound, and whether steps have parts of it, is in the text.
-    const { key, buffers } = structureOf(kernel, ({ role, size }) => `${role.kind}${size}`);
+    // How a buffer is bound, whether steps have parts of it, and whether it may be a texture, is in the text.
+    const { key, buffers } = structureOf(
+      kernel,
+      ({ role, size, within }) => `${role.kind}${size}${within ? "part" : ""}`,
+    );
     const named = `${kernel.from?.join() ?? ""}\n${key}`;
     const found = known.get(named);
     if (found === undefined) {

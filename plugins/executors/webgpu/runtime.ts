@@ -65,7 +65,7 @@ export class Runtime {
   readonly upload: SharedBuffer;
   /** Sums, outputs and gradients of the execution that runs. */
   readonly results: SharedBuffer;
-  /** Scratch memory in textures. */
+  /** Scratch memory, and copies of variables, in textures. */
   readonly textures: SharedTextures;
   readonly #scratch: SharedBuffer[] = [];
   readonly #numbers: SharedBuffer;

@@ -43,7 +43,7 @@ export class SharedTextures {
     const key = keyOf(slot);
     this.#made.get(key)?.texture.destroy();
     this.#made.delete(key);
-    const texture = await createTexture(this.#device, slot, "scratch memory");
+    const texture = await createTexture(this.#device, slot, "scratch memory and copies of variables");
     this.#made.set(key, { texture, view: texture.createView() });
   }
 

@@ -5,7 +5,7 @@
  */
 import { bytesOf, hasPartPerStep, rootOf } from "../../../compiler/ir/buffers.ts";
 import type { Buffer } from "../../../compiler/ir/types.ts";
-import { type Access, accessOf, type Bound, type Operand, type TextureAccess } from "./shader.ts";
+import { type Access, accessOf, type Binding, type Operand, type TextureAccess } from "./shader.ts";
 import { TEXTURE_FORMAT, textureShape } from "./texture_shape.ts";
 
 /** Where a buffer's elements are. */
@@ -86,19 +86,19 @@ export class OperandMemory implements Memory {
    *
    * @param textures Places of those that are textures. @default none
    */
-  bindings(textures: ReadonlySet<number> = NONE): readonly Bound[] {
+  bindings(textures: ReadonlySet<number> = NONE): readonly Binding[] {
     const { stored } = this.#bindings;
     const buffers = [...this.#places.keys()];
     const inTextures = new Set(buffers.filter((buffer, place) => textures.has(place) && !this.#isCopied(buffer)));
     // What lies in the same GPU buffer as something that is written must be bound in the same way.
     const written = stored && new Set(stored.filter((buffer) => !inTextures.has(buffer)).map(memoryOf));
     let uniforms = 0;
-    const bindings = buffers.map((buffer, place): Bound => {
+    const bindings = buffers.map((buffer, place): Binding => {
       const access = inTextures.has(buffer) ? this.#texture(buffer)! : this.#access(buffer, written);
       return { place, access: access === "uniform" && ++uniforms > MOST_UNIFORMS ? "read" : access };
     });
     const copies = [...buffers.keys()].filter((place) => textures.has(place) && this.#isCopied(buffers[place]!));
-    return [...bindings, ...copies.map((place): Bound => ({ place, access: "texture_write" }))];
+    return [...bindings, ...copies.map((place): Binding => ({ place, access: "texture_write" }))];
   }
 
   place(buffer: Buffer): Place {

@@ -26,7 +26,7 @@ export interface Operand {
 export type Access = "read" | "read_write" | "uniform" | TextureAccess;
 
 /** A binding: which operand, by its place, or its copy in a texture. */
-export interface Bound {
+export interface Binding {
   readonly place: number;
   readonly access: Access;
 }
@@ -65,7 +65,7 @@ export interface ComputeShader {
    */
   readonly inTextures?: (
     places: ReadonlySet<number>,
-  ) => { readonly code: string; readonly bindings: readonly Bound[] };
+  ) => { readonly code: string; readonly bindings: readonly Binding[] };
 }
 
 /** Bytes of the uniform of group 1: the step's number within the execution, the number of steps, and two that are unused, as uint32. */
