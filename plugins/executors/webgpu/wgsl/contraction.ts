@@ -47,10 +47,12 @@ function printSplit(contraction: Contraction, context: PrintContext, partial: bo
 
 /** Loops over terms are made one, unless loads serve more products where they stay apart: those of windows overlap. */
 function printTiles(contraction: Contraction, context: PrintContext): ComputeShader {
-  const [whole, apart] = [LOOPS, LOOPS.slice(0, 3)].map((loops) => {
-    const simple = simplified(contraction, context.expressions, loops);
-    return new TilePrinter(simple, chooseTiles(simple, context), context);
-  }) as [TilePrinter, TilePrinter];
+  const printer = (simple: Contraction) => new TilePrinter(simple, chooseTiles(simple, context), context);
+  const one = simplified(contraction, context.expressions);
+  const several = simplified(contraction, context.expressions, LOOPS.slice(0, 3));
+  const whole = printer(one);
+  if (several.inner.length === one.inner.length) return whole.print();
+  const apart = printer(several);
   return (apart.costOfProduct <= whole.costOfProduct * WORTH_KEEPING_APART ? apart : whole).print();
 }
 

@@ -179,15 +179,18 @@ export class TileTerms {
       : Array.from({ length: Math.max(most, SHORT_AXIS) }, (_, i) => i + 1)
         .filter((step) => last.size % step === 0 && (step <= most || step === last.size));
     const loops = new Map<Axis, Expression>(inner.map((axis) => [axis, newAxis(this.#options.pool, axis.size).value]));
-    let best: Unrolling = { steps: steps[0]!, both: false };
+    const [first, ...others] = steps.flatMap((step) =>
+      (before !== undefined && before.size <= SHORT_AXIS ? [false, true] : [false]).map((both) => ({
+        steps: step,
+        both,
+      }))
+    ) as [Unrolling, ...Unrolling[]];
+    let best = first;
     let lowest = this.#costOf(best, loops).each;
-    for (const step of steps) {
-      for (const both of before !== undefined && before.size <= SHORT_AXIS ? [false, true] : [false]) {
-        const unrolling = { steps: step, both };
-        const { each, loads, products } = this.#costOf(unrolling, loops);
-        if (loads > MOST_INNER_ACCESSES || products > MOST_INNER_PRODUCTS) continue;
-        if (each <= lowest * WORTH_WRITING) [best, lowest] = [unrolling, each];
-      }
+    for (const unrolling of others) {
+      const { each, loads, products } = this.#costOf(unrolling, loops);
+      if (loads > MOST_INNER_ACCESSES || products > MOST_INNER_PRODUCTS) continue;
+      if (each <= lowest * WORTH_WRITING) [best, lowest] = [unrolling, each];
     }
     return { ...best, cost: lowest };
   }
