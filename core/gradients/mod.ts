@@ -4,6 +4,7 @@
  * @module
  */
 import { arrangingGradients } from "./arranging.ts";
+import { averagingGradients } from "./averaging.ts";
 import { broadcastingGradients } from "./broadcasting.ts";
 import { convolutionGradients } from "./convolution.ts";
 import { cropGradients } from "./crop.ts";
@@ -36,6 +37,8 @@ let done = false;
  * borders, max and min where several elements are the largest or smallest, and maximum, minimum, squaredDifference and
  * matMul where one operand is repeated.
  *
+ * Without numbers that the host makes: sum and mean.
+ *
  * Refused by name, since tfjs takes no complex gradients: fft, ifft, rfft, irfft, `complex`, `real` and `imag`; `realFft`
  * is a transform with a gradient.
  *
@@ -58,6 +61,7 @@ export function registerMissingGradients(): void {
   for (
     const gradients of [
       arrangingGradients,
+      averagingGradients,
       broadcastingGradients,
       convolutionGradients,
       cropGradients,
