@@ -27,7 +27,7 @@ import { Pipelines } from "../plugins/executors/webgpu/pipelines.ts";
 import { chooseTextures, withTextures } from "../plugins/executors/webgpu/plan_textures.ts";
 import { runtimeOf } from "../plugins/executors/webgpu/runtime.ts";
 import { webGpuBackendOf } from "../plugins/executors/webgpu/tfjs_backend.ts";
-import { type ComputeShader, printKernel, STEP_BYTES } from "../plugins/executors/webgpu/wgsl/mod.ts";
+import { type ComputeShader, isTexture, printKernel, STEP_BYTES } from "../plugins/executors/webgpu/wgsl/mod.ts";
 import { TEXTURE_FORMAT, textureShape } from "../plugins/executors/webgpu/wgsl/texture_shape.ts";
 import { strideModel } from "./stride_model.ts";
 import { batchSizeOf, trainingData } from "./workloads.ts";
@@ -115,7 +115,7 @@ const keys = gpu.createBuffer({ size: 4096, usage: STORAGE });
 /** How long a shader takes, in ms. */
 async function measure(shader: ComputeShader): Promise<{ first: number; each: number }> {
   const operands = shader.operands.map(({ buffer, access }, binding) => {
-    if (access === "texture_read" || access === "texture_write") return { binding, resource: viewOf(buffer) };
+    if (isTexture(access)) return { binding, resource: viewOf(buffer) };
     const memory = memoryOf(buffer);
     const place = { buffer: memory, offset: placeOf(buffer).offset * 4 };
     const part = buffer.within ? { ...place, size: Math.ceil(buffer.size / 4) * 16 } : place;

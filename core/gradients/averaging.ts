@@ -4,7 +4,7 @@
  * @module
  */
 import { tf } from "../tf.ts";
-import type { KernelGradient } from "./register.ts";
+import { keptShape, type KernelGradient } from "./register.ts";
 
 /**
  * Gradients of sum and mean: tfjs's multiply by as many ones as there are elements, which the host makes each time: a
@@ -17,11 +17,10 @@ export function averagingGradients(): readonly KernelGradient[] {
     inputs: ["x"],
     gradient: ([dy], [x], attributes) => {
       const axes = tf.util.parseAxisParam((attributes as { axis: number | number[] }).axis, x!.shape);
-      const kept = x!.shape.map((size, axis) => axes.includes(axis) ? 1 : size);
       const count = tf.util.sizeFromShape(axes.map((axis) => x!.shape[axis]!));
       return {
         x: () => {
-          const spread = tf.broadcastTo(tf.reshape(dy!, kept), x!.shape);
+          const spread = tf.broadcastTo(tf.reshape(dy!, keptShape(x!.shape, axes)), x!.shape);
           return kernel === "Mean" ? tf.div(spread, count) : spread;
         },
       };

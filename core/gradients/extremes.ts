@@ -4,7 +4,7 @@
  * @module
  */
 import { tf } from "../tf.ts";
-import type { KernelGradient } from "./register.ts";
+import { keptShape, type KernelGradient } from "./register.ts";
 
 interface ReductionAttributes {
   readonly reductionIndices?: number | number[];
@@ -25,7 +25,7 @@ export function extremeGradients(): readonly KernelGradient[] {
       x: () => {
         const { reductionIndices, axis = reductionIndices } = attributes as ReductionAttributes;
         const axes = tf.util.parseAxisParam(axis ?? x!.shape.map((_, index) => index), x!.shape);
-        const kept = x!.shape.map((size, index) => axes.includes(index) ? 1 : size);
+        const kept = keptShape(x!.shape, axes);
         const chosen = tf.cast(tf.equal(x!, tf.reshape(y!, kept)), "float32");
         return tf.mul(chosen, tf.div(tf.reshape(dy!, kept), tf.sum(chosen, axes, true)));
       },

@@ -36,6 +36,11 @@ export function register({ kernel, replace, inputs, outputs, gradient }: KernelG
   });
 }
 
+/** A shape with 1 in place of the sizes of some axes: what a reduction along them gives that keeps them. */
+export function keptShape(shape: readonly number[], axes: readonly number[]): number[] {
+  return shape.map((size, axis) => axes.includes(axis) ? 1 : size);
+}
+
 /** The gradient of indices: the result does not change with them. tfjs wants float32 in their shape. */
 export function noGradient(indices: Tensor): () => Tensor {
   return () => tf.zeros(indices.shape);

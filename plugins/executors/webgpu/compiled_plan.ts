@@ -23,7 +23,7 @@ import { printAll, type PrintKernel } from "./print_all.ts";
 import { chooseTextures, type PlanTextures, shareTextures, withTextures } from "./plan_textures.ts";
 import { layOut, mostSteps, type UploadLayout, writeUpload } from "./staged_upload.ts";
 import type { Tuner } from "./tuner.ts";
-import { type ComputeShader, type Operand, STEP_BYTES, type Tuning } from "./wgsl/mod.ts";
+import { type ComputeShader, isTexture, type Operand, STEP_BYTES, type Tuning } from "./wgsl/mod.ts";
 
 /** What a plan is compiled with. */
 export interface CompileOptions {
@@ -267,7 +267,8 @@ export class CompiledPlan {
       // Between submissions somebody may assign a variable: its copy would keep the value before.
       const assigned = state.variables.enter(this.#uses);
       const encoder = device.createCommandEncoder();
-      if (done === 0 || assigned) { for (const copy of bound.copies) encoder.copyBufferToTexture(...copy); }
+      const copies = done === 0 || assigned ? bound.copies : [];
+      for (const copy of copies) encoder.copyBufferToTexture(...copy);
       this.#encode(encoder, bound, done, end);
       if (end === total) after?.(encoder);
       pacer.submit(encoder.finish(), end - done, { timing: this.#timing, steps, cold });
@@ -374,10 +375,9 @@ export class CompiledPlan {
       if (found === undefined) bindings.set(buffer, found = this.#binding(buffer, find(buffer)));
       return found;
     };
+    const textureOf = (buffer: Buffer) => runtime.textures.texture(this.#textures.slotOf.get(buffer)!);
     const resource = ({ buffer, access }: Operand): GPUBindingResource =>
-      access === "texture_read" || access === "texture_write"
-        ? runtime.textures.texture(this.#textures.slotOf.get(buffer)!).view
-        : binding(buffer);
+      isTexture(access) ? textureOf(buffer).view : binding(buffer);
     const groups = new Map<GPUBindGroupLayout, GPUBindGroup>();
     const steps = this.#pipelines.map(({ step }, index) => {
       if (step === undefined) return undefined;
@@ -401,7 +401,7 @@ export class CompiledPlan {
       })
     );
     const copies = this.#textures.copied.flatMap((buffer) =>
-      copiesToTexture(binding(buffer), buffer, runtime.textures.texture(this.#textures.slotOf.get(buffer)!).texture)
+      copiesToTexture(binding(buffer), buffer, textureOf(buffer).texture)
     );
     return { layout, operands, steps, copies, generation: runtime.generation };
   }

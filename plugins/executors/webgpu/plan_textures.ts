@@ -56,23 +56,22 @@ export function chooseTextures(
   tuning: Tuning,
   limits: TextureLimits,
 ): ReadonlySet<Buffer> {
-  if (!tuning.textures) return new Set();
+  const operands = printed.flatMap((shaders) => shaders.flatMap(({ operands }) => operands));
+  const able = new Set(operands.filter(({ texture }) => texture !== undefined).map(({ buffer }) => buffer));
+  for (const { buffer, texture } of operands) {
+    if (texture === undefined) able.delete(buffer);
+    // A part of scratch memory is bound by itself.
+    if (buffer.within) able.delete(rootOf(buffer));
+  }
+  if (able.size === 0) return able;
   const loads = loadsOfEach(plan.kernels, tuning);
   const fits = (buffer: Buffer) => {
     const { width, height } = textureShape(buffer);
-    return Math.max(width, height) <= limits.maxTextureDimension2D;
+    return able.has(buffer) && Math.max(width, height) <= limits.maxTextureDimension2D;
   };
   const variables = [...plan.variables.values()];
   const worthCopies = variables.filter((buffer) => (loads.get(buffer) ?? 0) >= LOADS_WORTH_A_COPY);
   const chosen = new Set([...plan.scratch, ...worthCopies].filter(fits));
-  const shaders = printed.flat();
-  for (const { operands } of shaders) {
-    for (const { buffer, texture } of operands) {
-      if (texture === undefined) chosen.delete(buffer);
-      // A part of scratch memory is bound by itself.
-      if (buffer.within) chosen.delete(rootOf(buffer));
-    }
-  }
   const stored = new Set(plan.kernels.flatMap((kernel) => [...writes(kernel)]));
   for (const other of stored) {
     for (const buffer of chosen) if (buffer !== other && overlap(buffer, other)) chosen.delete(buffer);
@@ -86,7 +85,7 @@ export function chooseTextures(
     if (copies + bytesOf(variable) > needed * MOST_COPIES) chosen.delete(variable);
     else copies += bytesOf(variable);
   }
-  for (const { operands } of shaders) {
+  for (const { operands } of printed.flat()) {
     const textures = operands.map(({ buffer }) => buffer).filter((buffer) => chosen.has(buffer)).sort(byLoads);
     for (const buffer of textures.slice(limits.maxStorageTexturesPerShaderStage)) chosen.delete(buffer);
   }

@@ -146,11 +146,14 @@ export class Runtime {
       readonly steps: number;
     },
   ): Promise<void> {
-    const grow = async (shared: SharedBuffer, bytes: number): Promise<void> => {
-      if (shared.holds(bytes)) return;
+    const grow = async <T>(
+      shared: { holds(wanted: T): boolean; replace(wanted: T): Promise<void> },
+      wanted: T,
+    ): Promise<void> => {
+      if (shared.holds(wanted)) return;
       // Before: what was there is gone also if there is no memory for more.
       this.#generation++;
-      await shared.replace(bytes);
+      await shared.replace(wanted);
     };
     await grow(this.upload, upload);
     await grow(this.results, results);
@@ -160,11 +163,7 @@ export class Runtime {
       this.#scratch[index] ??= new SharedBuffer(this.device, "scratch memory", kernelUsage());
       await grow(this.#scratch[index], bytes);
     }
-    for (const slot of textures) {
-      if (this.textures.holds(slot)) continue;
-      this.#generation++;
-      await this.textures.replace(slot);
-    }
+    for (const slot of textures) await grow(this.textures, slot);
     if (this.#numbered !== steps) this.#writeNumbers(steps);
   }
 

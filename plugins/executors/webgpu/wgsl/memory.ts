@@ -5,7 +5,7 @@
  */
 import { bytesOf, hasPartPerStep, rootOf } from "../../../compiler/ir/buffers.ts";
 import type { Buffer } from "../../../compiler/ir/types.ts";
-import { type Access, accessOf, type Binding, type Operand, type TextureAccess } from "./shader.ts";
+import { type Access, accessOf, type Binding, isTexture, type Operand, type TextureAccess } from "./shader.ts";
 import { TEXTURE_FORMAT, textureShape } from "./texture_shape.ts";
 
 /** Where a buffer's elements are. */
@@ -151,7 +151,7 @@ export class OperandMemory implements Memory {
       const type = typeOf(buffer, form);
       const own = binding < buffers.length ? name : copyOf(name);
       return `@group(0) @binding(${binding}) ` +
-        (access === "texture_read" || access === "texture_write"
+        (isTexture(access)
           ? `var ${own}: texture_storage_2d<${TEXTURE_FORMAT}, ${access === "texture_read" ? "read" : "write"}>;`
           : access === "uniform"
           ? `var<uniform> ${own}: array<${type}, ${buffer.size / 4}>;`

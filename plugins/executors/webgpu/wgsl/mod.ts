@@ -11,7 +11,15 @@ import { printScatter } from "./scatter.ts";
 import type { ComputeShader, PrintContext } from "./shader.ts";
 import type { Alternative } from "./workgroup_contraction.ts";
 
-export { type Access, accessOf, type ComputeShader, type Operand, type PrintContext, STEP_BYTES } from "./shader.ts";
+export {
+  type Access,
+  accessOf,
+  type ComputeShader,
+  isTexture,
+  type Operand,
+  type PrintContext,
+  STEP_BYTES,
+} from "./shader.ts";
 export { type Arenas, printSingleDispatch, type SingleDispatch } from "./single_dispatch.ts";
 export { type AdapterKind, type Tuning, tuningFor, TUNINGS } from "./tuning.ts";
 export type { Alternative } from "./workgroup_contraction.ts";

@@ -25,6 +25,11 @@ export interface Operand {
  */
 export type Access = "read" | "read_write" | "uniform" | TextureAccess;
 
+/** Whether an operand is bound as a texture. */
+export function isTexture(access: Access): access is TextureAccess {
+  return access === "texture_read" || access === "texture_write";
+}
+
 /** A binding: which operand, by its place, or its copy in a texture. */
 export interface Binding {
   readonly place: number;
