@@ -11,7 +11,8 @@ import type { Plan } from "../../plugins/compiler/ir/plan.ts";
 import { reads, writes } from "../../plugins/compiler/ir/shape.ts";
 import type { Buffer, Kernel } from "../../plugins/compiler/ir/types.ts";
 import { generateModule, prepare } from "../../plugins/executors/wasm/codegen/mod.ts";
-import { controlBytes, type ModuleLayout } from "../../plugins/executors/wasm/layout.ts";
+import { controlBytes } from "../../plugins/executors/wasm/codegen/mod.ts";
+import type { ModuleLayout } from "../../plugins/executors/wasm/layout.ts";
 
 export interface RunOptions {
   readonly threads?: number;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { controlBytes } from "../../plugins/executors/wasm/layout.ts";
+import { controlBytes } from "../../plugins/executors/wasm/codegen/mod.ts";
 import { SharedMemory } from "../../plugins/executors/wasm/memory.ts";
 import { WorkerPool } from "../../plugins/executors/wasm/pool.ts";
 import { addSteps, moduleOf } from "./wasm_scalar_module.ts";

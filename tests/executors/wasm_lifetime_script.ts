@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { controlBytes } from "../../plugins/executors/wasm/layout.ts";
+import { controlBytes } from "../../plugins/executors/wasm/codegen/mod.ts";
 import { wasmRuntime } from "../../plugins/executors/wasm/runtime.ts";
 import { batchOf, counter, load, table } from "./wasm_counter.ts";
 import { addSteps, count, moduleOf } from "./wasm_scalar_module.ts";

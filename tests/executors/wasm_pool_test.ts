@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { controlBytes } from "../../plugins/executors/wasm/layout.ts";
+import { controlBytes } from "../../plugins/executors/wasm/codegen/mod.ts";
 import { SharedMemory } from "../../plugins/executors/wasm/memory.ts";
 import { type LoadedModule, WorkerPool } from "../../plugins/executors/wasm/pool.ts";
 import { addSteps, count, moduleOf, signed } from "./wasm_scalar_module.ts";

@@ -6,7 +6,7 @@ import type { Buffer, Kernel } from "../../plugins/compiler/ir/types.ts";
 import { axesIn } from "../../plugins/compiler/lower/lowering.ts";
 import { cpu } from "../../plugins/devices/mod.ts";
 import { generateModule, prepare } from "../../plugins/executors/wasm/codegen/mod.ts";
-import { controlBytes } from "../../plugins/executors/wasm/layout.ts";
+import { controlBytes } from "../../plugins/executors/wasm/codegen/mod.ts";
 import { SharedMemory } from "../../plugins/executors/wasm/memory.ts";
 import { WorkerPool } from "../../plugins/executors/wasm/pool.ts";
 import { type ProgramOptions, WasmProgram } from "../../plugins/executors/wasm/program.ts";

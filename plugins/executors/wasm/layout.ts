@@ -21,7 +21,7 @@ export interface ModuleLayout {
   /** Keys of random streams, uint32 `[steps, streams, 2]`. */
   readonly keys: number;
   /**
-   * `controlBytes(threads)` bytes of the module's own, for barriers. They are 0 before the first run on a number of threads, and
+   * `controlBytes(threads)` bytes of the module's own, in which its threads wait for each other and share work. They are 0 before the first run on a number of threads, and
    * keep what they hold from run to run on as many.
    *
    * The first word tells that a thread has failed: the runtime sets it to 1 and wakes whoever waits on any word of the
@@ -50,8 +50,3 @@ export interface ModuleOptions {
  * steps `firstStep` to `firstStep + steps - 1`. A thread may return before others have finished.
  */
 export type GenerateModule = (plan: Plan, layout: ModuleLayout, options: ModuleOptions) => Uint8Array;
-
-/** How many bytes of memory a module's barriers have: a cache line for itself, and two for each thread. */
-export function controlBytes(threads: number): number {
-  return 64 * (1 + 2 * threads);
-}

@@ -1,11 +1,9 @@
 /**
  * Waiting for other threads: one store, and a look at a cache line of each other one.
  *
- * The control block has a cache line for itself, whose first word tells that a thread has failed, and two for each
- * thread: how many barriers it has come to, and how many threads sleep until it comes to the next.
- *
  * @module
  */
+import { THREAD_BYTES, threadWords } from "./control.ts";
 import type { EncodedFunction } from "./encode.ts";
 import { FunctionBuilder } from "./function_builder.ts";
 import { atomics, branch, type Code, drop, i32, int, loopWhile, TRAP } from "./instructions.ts";
@@ -13,7 +11,8 @@ import { atomics, branch, type Code, drop, i32, int, loopWhile, TRAP } from "./i
 /** Sleeping after so many looks costs nothing where threads are alone, and little where they are not. */
 const SPINS = 50_000;
 const SECOND = 1_000_000_000n;
-const LINE = 64;
+/** From how many barriers a thread has come to, to how many sleep until it comes to the next. */
+const SLEEPERS = threadWords.sleepers - threadWords.arrived;
 
 /**
  * The function that a thread calls, with its number and how many there are, to wait until all have called it as often.
@@ -28,12 +27,12 @@ export function barrierFunction(
   const f = new FunctionBuilder();
   const thread = f.parameter("i32");
   const running = f.parameter("i32");
-  const own = f.let(i32.add(int(control + LINE), i32.mul(thread, int(2 * LINE))));
+  const own = f.let(i32.add(int(control + threadWords.arrived), i32.mul(thread, int(THREAD_BYTES))));
   const count = f.let(i32.add(atomics.load(own, 0), int(1)));
   f.emit(atomics.store(own, count, 0));
-  f.when(atomics.load(own, LINE), () => f.emit(drop(atomics.notify(own, int(-1), 0))));
+  f.when(atomics.load(own, SLEEPERS), () => f.emit(drop(atomics.notify(own, int(-1), 0))));
   for (let other = 0; other < threads; other++) {
-    const place = int(control + LINE * (1 + 2 * other));
+    const place = int(control + threadWords.arrived + THREAD_BYTES * other);
     const behind = () => i32.ltS(i32.sub(atomics.load(place, 0), count), int(0));
     f.when(i32.and(i32.ne(thread, int(other)), i32.gtS(running, int(other))), () => {
       const spins = f.local("i32");
@@ -46,6 +45,11 @@ export function barrierFunction(
   return f.finish();
 }
 
+/** How many barriers a thread has come to. */
+export function barriersOf(control: number, thread: Code): Code {
+  return atomics.load(i32.add(int(control + threadWords.arrived), i32.mul(thread, int(THREAD_BYTES))), 0);
+}
+
 /** The function that sleeps until the number at a place has reached a count. */
 export function parkFunction(control: number): EncodedFunction {
   const f = new FunctionBuilder();
@@ -56,10 +60,10 @@ export function parkFunction(control: number): EncodedFunction {
   const sleep = f.inBlock(() => {
     f.emit(branch(atomics.load(int(control), 0), [TRAP]));
     // Whoever comes to the barrier after this wakes us; who came before is seen.
-    f.emit(drop(atomics.add(place, int(1), LINE)));
+    f.emit(drop(atomics.add(place, int(1), SLEEPERS)));
     f.set(seen, atomics.load(place, 0));
     f.when(behind(), () => f.emit(drop(atomics.wait(place, seen, SECOND, 0))));
-    f.emit(drop(atomics.add(place, int(-1), LINE)));
+    f.emit(drop(atomics.add(place, int(-1), SLEEPERS)));
     f.set(seen, atomics.load(place, 0));
   });
   f.emit(loopWhile(sleep, behind()));

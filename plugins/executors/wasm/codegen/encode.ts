@@ -29,7 +29,12 @@ export interface ModuleParts {
   readonly exports: ReadonlyMap<string, number>;
 }
 
-const TYPES: Readonly<Record<Exclude<ValueType, "void">, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
+const TYPES: Readonly<Record<Exclude<ValueType, "void">, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  v128: 0x7b,
+};
 
 /** The module's bytes. It imports its memory as "env" "memory". */
 export function encodeModule({ memoryPages, functions, exports }: ModuleParts): Uint8Array<ArrayBuffer> {
@@ -85,7 +90,7 @@ function encodeFunction({ locals, body }: EncodedFunction): Uint8Array {
 }
 
 function code(type: ValueType): number {
-  if (type === "void") throw new TypeError("Cannot encode a local without a type: expected i32, f32 or v128.");
+  if (type === "void") throw new TypeError("Cannot encode a local without a type: expected i32, i64, f32 or v128.");
   return TYPES[type];
 }
 

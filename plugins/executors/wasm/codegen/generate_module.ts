@@ -9,12 +9,13 @@ import { reads, writes } from "../../../compiler/ir/shape.ts";
 import { structureOf } from "../../../compiler/ir/structure.ts";
 import type { Buffer, Kernel } from "../../../compiler/ir/types.ts";
 import type { ModuleLayout, ModuleOptions } from "../layout.ts";
-import { barrierFunction, parkFunction } from "./barrier.ts";
+import { barrierFunction, barriersOf, parkFunction } from "./barrier.ts";
 import { type EncodedFunction, encodeModule } from "./encode.ts";
 import { FunctionBuilder } from "./function_builder.ts";
 import { callNumbered, choose, type Code, i32, int } from "./instructions.ts";
 import { type KernelFunction, kernelFunction } from "./kernel_function.ts";
 import { type Draw, randomFunction } from "./random.ts";
+import { partStart, piecesOf, sharePieces, takeFunction } from "./shares.ts";
 
 /** Kernels of fewer operations run on one thread: others would hardly have begun when it is done. */
 const ALONE_COST = 8000;
@@ -121,6 +122,7 @@ class ModuleGenerator {
     const { plan, layout } = { plan: this.#plan, layout: this.#layout };
     const shared = threads > 1 && calls.some(({ alone }) => !alone);
     const barrier = shared ? this.#barrier() : undefined;
+    const take = shared ? this.#add(takeFunction(layout.control)) : undefined;
     const f = new FunctionBuilder();
     const step = f.parameter("i32");
     const thread = f.parameter("i32");
@@ -128,6 +130,9 @@ class ModuleGenerator {
     const table = f.let(i32.add(int(layout.table), i32.mul(step, int(4 * plan.columns.length))));
     const keys = f.let(i32.add(int(layout.keys), i32.mul(step, int(8 * plan.streams))));
     const first = f.let(i32.eqz(thread));
+    const counted = calls.filter(({ alone }) => !alone).length;
+    const done = shared ? f.let(i32.mul(barriersOf(layout.control, thread), int(counted))) : int(0);
+    let numbered = 0;
     const pending = new PendingAccesses((buffer) => this.#layout.address(buffer));
     const wait = () => {
       f.emit(callNumbered(barrier!, "void", [thread, running]));
@@ -142,9 +147,12 @@ class ModuleGenerator {
       if (threads === 1) runInParts(f, call, int(0), int(call.units), run);
       else if (call.alone) f.when(first, () => runInParts(f, call, int(0), int(call.units), run));
       else {
-        const begin = i32.divU(i32.mul(thread, int(call.units)), running);
-        const end = i32.divU(i32.mul(i32.add(thread, int(1)), int(call.units)), running);
-        runInParts(f, call, begin, end, run);
+        const kernel = i32.add(done, int(++numbered));
+        const pieces = piecesOf(call, threads);
+        if (pieces === undefined) {
+          const part = (of: Code) => partStart(of, int(call.units), running);
+          run(part(thread), part(i32.add(thread, int(1))));
+        } else sharePieces(f, { kernel, pieces, units: call.units, thread, running, take: take! }, run);
       }
     }
     // The next step, and the host, read what all threads have written.

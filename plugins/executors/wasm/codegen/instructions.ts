@@ -7,7 +7,7 @@
  */
 
 /** The type of a value on the stack; `void` for what leaves none. */
-export type ValueType = "i32" | "f32" | "v128" | "void";
+export type ValueType = "i32" | "i64" | "f32" | "v128" | "void";
 
 /** An instruction with its operands, ready to be written. */
 export interface Code {
@@ -202,12 +202,29 @@ export const i32 = {
   store: (address: Code, value: Code, offset = 0): Code => plain("void", 0x36, [address, value], memory(2, offset)),
 };
 
-/** Atomic instructions on int32 in shared memory. */
+/** Instructions on int64. */
+export const i64 = {
+  /** From its upper and lower half. */
+  ofHalves: (upper: Code, lower: Code): Code => {
+    const widened = (half: Code) => plain("i64", 0xad, [half]);
+    return plain("i64", 0x84, [plain("i64", 0x86, [widened(upper), long(32n)]), widened(lower)]);
+  },
+  upper: (a: Code): Code => plain("i32", 0xa7, [plain("i64", 0x88, [a, long(32n)])]),
+  lower: (a: Code): Code => plain("i32", 0xa7, [a]),
+  ne: (a: Code, b: Code): Code => plain("i32", 0x52, [a, b]),
+};
+
+/** Atomic instructions in shared memory. */
 export const atomics = {
   load: (address: Code, offset: number): Code => atomic("i32", 0x10, [address], memory(2, offset)),
   store: (address: Code, value: Code, offset: number): Code =>
     atomic("void", 0x17, [address, value], memory(2, offset)),
   add: (address: Code, value: Code, offset: number): Code => atomic("i32", 0x1e, [address, value], memory(2, offset)),
+  /** Reads an int64. */
+  loadLong: (address: Code): Code => atomic("i64", 0x11, [address], memory(3, 0)),
+  /** Writes an int64 where it is `expected`; gives what was there. */
+  exchangeLong: (address: Code, expected: Code, value: Code): Code =>
+    atomic("i64", 0x49, [address, expected, value], memory(3, 0)),
   notify: (address: Code, count: Code, offset: number): Code =>
     atomic("i32", 0x00, [address, count], memory(2, offset)),
   /** Sleeps while the number at the address is `expected`, for at most so many nanoseconds. */
@@ -221,7 +238,7 @@ function long(value: bigint): Code {
   while (true) {
     const low = Number(rest & 0x7fn);
     rest >>= 7n;
-    if (rest === 0n && (low & 0x40) === 0) return { type: "void", operands: [], bytes: [0x42, ...bytes, low] };
+    if (rest === 0n && (low & 0x40) === 0) return { type: "i64", operands: [], bytes: [0x42, ...bytes, low] };
     bytes.push(low | 0x80);
   }
 }

@@ -7,3 +7,4 @@
  */
 export { generateModule } from "./generate_module.ts";
 export { prepare } from "./prepare.ts";
+export { controlBytes } from "./control.ts";

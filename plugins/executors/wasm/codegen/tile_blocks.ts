@@ -34,6 +34,8 @@ export interface TileBlocks {
   readonly splitColumns: readonly Axis[];
   /** Loops around tiles inside of a unit. */
   readonly rest: readonly Axis[];
+  /** Loops over columns inside of those over a unit's rows. */
+  readonly insideRows: readonly Axis[];
   /** The rows of tiles; absent where there is one row. */
   readonly down?: Axis;
   /** The columns of tiles. */
@@ -74,6 +76,8 @@ const UNIT_WORK = 8192;
 const NEAR_BYTES = 20 * 1024;
 /** What of the left factor stays in the second cache, beside much else, while all panels pass. */
 const NEXT_BYTES = 128 * 1024;
+/** What of the right factor stays there while rows pass: it is read from end to end, which the processor foresees. */
+const PASSED_BYTES = 256 * 1024;
 
 /** Cuts a product. */
 export function tileBlocks({ outer, outerColumns, down, across, sum, bytes }: TileProblem): TileBlocks {
@@ -83,11 +87,14 @@ export function tileBlocks({ outer, outerColumns, down, across, sum, bytes }: Ti
   const tileVectors = Math.min(vectors, tileRows <= 2 ? 4 : 2);
   const allTiles = Math.ceil(rows / tileRows);
   const allPanels = Math.ceil(vectors / tileVectors);
-  // A small right factor stays near while the left one passes once; else each panel stays while the rows pass.
-  const panelsFirst = bytes.right > NEAR_BYTES;
-  const tileWork = tileRows * tileVectors * 4 * sum;
+  // A right factor that stays near is read anew for each tile's rows, so that the result is written row by row; of a larger
+  // one, each panel stays while the rows pass.
+  const even = across.size % (4 * tileVectors) === 0;
+  const enough = outerColumns.length === 0 || points(outer) * allTiles >= 2 * UNITS;
+  const panelsFirst = !enough || bytes.right > (even ? PASSED_BYTES : NEAR_BYTES);
+  const tileWork = tileRows * tileVectors * 4 * sum * (panelsFirst ? 1 : points(outerColumns));
   const least = Math.max(1, Math.ceil(UNIT_WORK / tileWork));
-  const loops = [...outer, ...outerColumns];
+  const loops = panelsFirst ? [...outer, ...outerColumns] : outer;
   let at = 0;
   let count = 1;
   const inside = () => points(loops.slice(at + 1)) * allTiles * allPanels * tileWork;
@@ -120,6 +127,7 @@ export function tileBlocks({ outer, outerColumns, down, across, sum, bytes }: Ti
     split: outer.slice(0, at),
     splitColumns: outerColumns.slice(0, Math.max(0, at - outer.length)),
     rest: loops.slice(at),
+    insideRows: panelsFirst ? [] : outerColumns,
     ...down && { down },
     across,
     tileRows,
@@ -141,7 +149,7 @@ function rowsThatStay(rows: number, tileRows: number, sum: number): number {
 /** Writes the loops over units and tiles. */
 export function overBlocks(k: KernelWriter, blocks: TileBlocks, body: (tile: Tile) => void): void {
   const { f, evaluator, begin, end } = k;
-  const { split, splitColumns, rest, down, across, tileRows, tileVectors, panelsFirst } = blocks;
+  const { split, splitColumns, rest, insideRows, down, across, tileRows, tileVectors, panelsFirst } = blocks;
   const rows: Span = { size: down?.size ?? 1, each: tileRows, unit: blocks.unitRows };
   const columns: Span = { size: across.size, each: 4 * tileVectors, unit: blocks.panels * 4 * tileVectors };
   f.when(i32.ltS(begin, end), () =>
@@ -172,7 +180,7 @@ export function overBlocks(k: KernelWriter, blocks: TileBlocks, body: (tile: Til
               lastLanes: (column.size + 3) % 4 + 1,
             });
           if (panelsFirst) overColumns((column) => overRows((row) => tile(row, column)));
-          else overRows((row) => overColumns((column) => tile(row, column)));
+          else overRows((row) => overAxes(k, insideRows, () => overColumns((column) => tile(row, column))));
         }));
     }));
 }
