@@ -265,8 +265,10 @@ webgpuTest("run() copies variables to textures again where they are assigned whi
   await using program = await executor.load(step, { device, slots: 1 });
   let copies = 0;
   GPUCommandEncoder.prototype.copyBufferToTexture = function (...given) {
-    copies++;
     copyBufferToTexture.apply(this, given);
+    // One texel has the texture filled with zeros.
+    if (Array.isArray(given[2])) return;
+    copies++;
     if (copies > 1) return;
     // After the first of many submissions: each new shader has one of its own.
     queueMicrotask(() =>

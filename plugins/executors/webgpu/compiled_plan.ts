@@ -152,6 +152,11 @@ export class CompiledPlan {
         );
       }
     }
+    const shared = shareTextures(plan, textures);
+    // Variables first: while they move, some of them are there twice.
+    await runtime.state.place(plannedVariables(plan, options.step), options.program, options.activate);
+    // While the device fills textures with zeros, this thread makes pipelines.
+    await runtime.ensureTextures(shared.slots);
     const known = runtime.pipelines.size;
     const pipelines = await runtime.pipelines.compile(shaders, () => runtime.pacer.breathe());
     const warm = runtime.pipelines.size === known;
@@ -167,7 +172,7 @@ export class CompiledPlan {
       warm,
       constants,
       scratch,
-      textures: shareTextures(plan, textures),
+      textures: shared,
       capacity,
       stepsPerDispatch: single?.stepsPerDispatch ?? 1,
     });

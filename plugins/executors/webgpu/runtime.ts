@@ -12,6 +12,7 @@ import { ReadBacks } from "./read_backs.ts";
 import { Residents } from "./residents.ts";
 import type { TextureSlot } from "./plan_textures.ts";
 import { SharedTextures } from "./shared_textures.ts";
+import { TEXEL_BYTES } from "./wgsl/texture_shape.ts";
 import { StateMemory } from "./state_memory.ts";
 import { storageUsage, type WebGpuBackend } from "./tfjs_backend.ts";
 import { type AdapterKind, type Tuning, tuningFor } from "./wgsl/mod.ts";
@@ -146,25 +147,40 @@ export class Runtime {
       readonly steps: number;
     },
   ): Promise<void> {
-    const grow = async <T>(
-      shared: { holds(wanted: T): boolean; replace(wanted: T): Promise<void> },
-      wanted: T,
-    ): Promise<void> => {
-      if (shared.holds(wanted)) return;
-      // Before: what was there is gone also if there is no memory for more.
-      this.#generation++;
-      await shared.replace(wanted);
-    };
-    await grow(this.upload, upload);
-    await grow(this.results, results);
+    await this.#grow(this.upload, upload);
+    await this.#grow(this.results, results);
     if (!this.#numbers.holds(steps * ALIGNMENT)) this.#numbered = 0;
-    await grow(this.#numbers, steps * ALIGNMENT);
+    await this.#grow(this.#numbers, steps * ALIGNMENT);
     for (const [index, bytes] of scratch.entries()) {
       this.#scratch[index] ??= new SharedBuffer(this.device, "scratch memory", kernelUsage());
-      await grow(this.#scratch[index], bytes);
+      await this.#grow(this.#scratch[index], bytes);
     }
-    for (const slot of textures) await grow(this.textures, slot);
+    await this.ensureTextures(textures);
     if (this.#numbered !== steps) this.#writeNumbers(steps);
+  }
+
+  /**
+   * Makes shared textures large enough, and has the device begin to fill new ones with zeros, which it would otherwise do when they are
+   * first used. The caller has the pacer's turn.
+   */
+  async ensureTextures(slots: readonly TextureSlot[]): Promise<void> {
+    const grown = slots.filter((slot) => !this.textures.holds(slot));
+    for (const slot of grown) await this.#grow(this.textures, slot);
+    if (grown.length === 0) return;
+    const encoder = this.device.createCommandEncoder();
+    const zeros = this.device.createBuffer({ size: TEXEL_BYTES, usage: GPUBufferUsage.COPY_SRC });
+    for (const slot of grown) {
+      encoder.copyBufferToTexture({ buffer: zeros }, { texture: this.textures.texture(slot).texture }, [1]);
+    }
+    this.queue.submit([encoder.finish()]);
+    zeros.destroy();
+  }
+
+  async #grow<T>(shared: { holds(wanted: T): boolean; replace(wanted: T): Promise<void> }, wanted: T): Promise<void> {
+    if (shared.holds(wanted)) return;
+    // Before: what was there is gone also if there is no memory for more.
+    this.#generation++;
+    await shared.replace(wanted);
   }
 
   /** Scratch memory. @param index Which buffer. */
