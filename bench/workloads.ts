@@ -118,6 +118,11 @@ export function batchSizeOf(name: string): number {
   return name === gpt.name ? gpt.batchSize : workloads[name]!.batchSize;
 }
 
+/** The most steps of a round, so that the data of all contenders take as much memory, 100 MB at most. */
+export function mostSteps(name: string): number {
+  return name === dense1.name ? 20_000 : 500;
+}
+
 /** The training data of so many steps, cut into batches, for loops that do their own batching. */
 export function slicedBatches(name: string, count: number): readonly { x: HostArray; y: HostArray }[] {
   const rows = batchSizeOf(name);

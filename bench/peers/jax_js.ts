@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { slicedBatches } from "../workloads.ts";
+import { mostSteps, slicedBatches } from "../workloads.ts";
 import { type Jax, type JaxArray, SPECIFIER } from "./jax_js_api.ts";
 import { jaxModels, type Weights } from "./jax_js_models.ts";
 import { type Rounds, serve } from "./serve.ts";
@@ -79,7 +79,7 @@ async function train(data: readonly Batch[]): Promise<void> {
 }
 
 await serve({
-  most: name === "dense1" ? 20_000 : 500,
+  most: mostSteps(name),
   async first() {
     const started = performance.now();
     const found = await jax.init(device);

@@ -8,11 +8,8 @@
  */
 import type { Model } from "@stride/stride";
 import { strideModel } from "../stride_model.ts";
-import { batchSizeOf, trainingData } from "../workloads.ts";
+import { batchSizeOf, mostSteps, trainingData } from "../workloads.ts";
 import { type Rounds, serve } from "./serve.ts";
-
-/** The most that the data of a round may take, in bytes. */
-const DATA_BYTES = 128 * 2 ** 20;
 
 const [name = "", executor = "", device = "", stepsPerExecution = "", steps] = Deno.args;
 const batchSize = batchSizeOf(name);
@@ -55,10 +52,9 @@ function epochs(model: Model, count: number): Rounds {
 }
 
 const model = strideModel(name, { executor, device, stepsPerExecution: Number(stepsPerExecution) });
-const rowBytes = Object.values(trainingData(name, 1)).reduce((bytes, { values }) => bytes + values.byteLength, 0);
 await serve({
   unit: Number(stepsPerExecution),
-  most: Math.floor(DATA_BYTES / (rowBytes * batchSize)),
+  most: mostSteps(name),
   async first() {
     const data = trainingData(name, batchSize);
     const started = performance.now();

@@ -9,7 +9,7 @@
  */
 import { type HostArray, tf } from "@stride/stride";
 import { transformerLogits, transformerWeights } from "../../examples/transformer_model.ts";
-import { batchSizeOf, gpt, slicedBatches, trainingData, workloads } from "../workloads.ts";
+import { batchSizeOf, gpt, mostSteps, slicedBatches, trainingData, workloads } from "../workloads.ts";
 import { type Contender, type Rounds, serve } from "./serve.ts";
 
 const WASM = "npm:@tensorflow/tfjs-backend-wasm@4.22.0";
@@ -104,7 +104,7 @@ function loopRounds(): (steps: number) => Rounds {
 
 let prepare: ((steps: number) => Rounds) | undefined;
 const contender: Contender = {
-  most: name === "dense1" ? 20_000 : 500,
+  most: mostSteps(name),
   async first() {
     const started = performance.now();
     await openBackend();

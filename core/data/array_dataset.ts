@@ -4,7 +4,7 @@
  * @module
  */
 import type { Arrays, Batch, Dataset, Feed, HostArray, Position, ResidentSource, Shard } from "../batch.ts";
-import { foldIn, Permutation, permutation, type RandomKey } from "../random.ts";
+import { foldIn, inOrder, Permutation, permutation, type RandomKey } from "../random.ts";
 import { shardRange, WHOLE } from "./shard.ts";
 
 /** How arrays are cut into batches. */
@@ -79,7 +79,7 @@ export class ArrayDataset implements Dataset {
     const { shuffle = false, key = [0, 0], batchSize } = this.#options;
     const passKey = foldIn(key, pass);
     if (shuffle === true) return new Permutation(passKey, rows);
-    const order = Int32Array.from({ length: rows }, (_, index) => index);
+    const order = inOrder(rows);
     if (shuffle === "batch") {
       for (let start = 0, batch = 0; start < rows; start += batchSize, batch++) {
         const part = permutation(foldIn(passKey, batch), Math.min(batchSize, rows - start));
