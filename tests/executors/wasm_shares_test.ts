@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { Worker } from "node:worker_threads";
 import { controlBytes } from "../../plugins/executors/wasm/codegen/mod.ts";
 import { encodeModule } from "../../plugins/executors/wasm/codegen/encode.ts";
 import { FunctionBuilder } from "../../plugins/executors/wasm/codegen/function_builder.ts";
@@ -54,14 +55,12 @@ Deno.test("takeFunction() takes from the part of a thread that has not come yet"
   assertEquals([take(1, 9, 1, 2, 3), take(1, 9, 0, 0, 3), take(1, 9, 0, 0, 3), take(1, 9, 0, 0, 3)], [2, 0, 1, -1]);
 });
 
-Deno.test("takeFunction() leaves a thread its part of the kernel before", () => {
-  const { take } = shares({ count: 6, units: 1 }, 6);
-  assertEquals(take(1, 6, 0, 0, 2), 0);
-  assertEquals(take(2, 6, 1, 1, 2), -1, "thread 0 still has pieces of kernel 1");
-  assertEquals([take(1, 6, 0, 0, 2), take(1, 6, 0, 0, 2), take(1, 6, 0, 0, 2)], [1, 2, -1]);
-  assertEquals(take(2, 6, 1, 1, 2), 2);
-  assertEquals(take(1, 6, 0, 0, 2), -1, "of kernel 1 nothing is left while others are at kernel 2");
-  assertEquals(take(2, 6, 0, 0, 2), 0);
+Deno.test("takeFunction() gives nothing of a kernel when others are at a later one", () => {
+  const { take } = shares({ count: 2, units: 1 }, 2);
+  assertEquals([take(1, 2, 0, 0, 2), take(1, 2, 1, 0, 2)], [0, 1]);
+  // Thread 0 goes on for thread 1, which has not come to kernel 1.
+  assertEquals([take(2, 2, 0, 0, 2), take(2, 2, 1, 0, 2)], [0, 1]);
+  assertEquals([take(1, 2, 0, 1, 2), take(2, 2, 0, 1, 2)], [-1, -1]);
 });
 
 Deno.test("takeFunction() goes on where the count of kernels wraps", () => {
@@ -80,6 +79,41 @@ Deno.test("sharePieces() does each unit once, whichever thread comes, kernel aft
       assertEquals([...done], Array(units).fill(kernel), `${units} units, threads ${threads}`);
     }
   }
+});
+
+Deno.test("sharePieces() does each unit once where threads run at the same time", async () => {
+  const [count, kernels, started, counts] = [3000, 1000, 4, 1024];
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const f = new FunctionBuilder();
+  const [kernel, thread] = [f.parameter("i32"), f.parameter("i32")];
+  const shared = { kernel, pieces: { count, units: 1 }, units: count, thread, running: int(2), take: 0 };
+  // Each thread has counts of its own.
+  sharePieces(f, shared, (unit) => {
+    const place = f.let(i32.add(int(counts), i32.mul(i32.add(i32.mul(thread, int(count)), unit), int(4))));
+    f.emit(i32.store(place, i32.add(i32.load(place), int(1))));
+  });
+  const bytes = encodeModule({
+    memoryPages: { initial: 1, maximum: 1 },
+    functions: [takeFunction(CONTROL), f.finish()],
+    exports: new Map([["share", 1]]),
+  });
+  const source = `
+    const { memory, bytes, thread } = require("node:worker_threads").workerData;
+    const { share } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports;
+    const words = new Int32Array(memory.buffer);
+    for (Atomics.add(words, ${started}, 1); Atomics.load(words, ${started}) < 2;);
+    for (let kernel = 1; kernel <= ${kernels}; kernel++) share(kernel, thread);`;
+  const ends = [0, 1].map((thread) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const worker = new Worker(source, { eval: true, workerData: { memory, bytes, thread } });
+    worker.once("exit", () => resolve());
+    worker.once("error", reject);
+    return promise;
+  });
+  await Promise.all(ends);
+  const [first, second] = [0, 1].map((thread) => new Int32Array(memory.buffer, counts + 4 * thread * count, count));
+  const wrong = Array.from({ length: count }, (_, unit) => unit).filter((u) => first![u]! + second![u]! !== kernels);
+  assertEquals(wrong, []);
 });
 
 Deno.test("piecesOf() cuts what takes long, into no more pieces than there are units", () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DeviceError, leaves, type Program, type Step, tf } from "@stride/stride/core";
 import { cpu, webgpu as gpu } from "@stride/stride/devices";
 import { webgpu, webGpuCounts } from "../../plugins/executors/webgpu/mod.ts";
@@ -214,4 +214,18 @@ webgpuTest("int32 and bool variables keep their types", async () => {
   assertEquals(await count.data(), Int32Array.of(9));
   assertEquals(await flag.data(), Uint8Array.of(0, 1));
   tf.dispose([count, flag]);
+});
+
+webgpuTest("run() names a variable that was disposed between two programs of a step", async () => {
+  await opened();
+  const v = tf.variable(tf.ones([2]));
+  const step = addingStep([v]);
+  const executor = webgpu();
+  {
+    await using program = await executor.load(step, { device, slots: 1 });
+    await program.run([batchOf([0, 2])], table(1), 0);
+  }
+  v.dispose();
+  await using program = await executor.load(step, { device, slots: 1 });
+  await assertRejects(() => program.run([batchOf([0, 2])], table(1), 0), Error, "was disposed. Make the model anew.");
 });

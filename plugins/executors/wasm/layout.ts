@@ -21,8 +21,8 @@ export interface ModuleLayout {
   /** Keys of random streams, uint32 `[steps, streams, 2]`. */
   readonly keys: number;
   /**
-   * `controlBytes(threads)` bytes of the module's own, in which its threads wait for each other and share work. They are 0 before the first run on a number of threads, and
-   * keep what they hold from run to run on as many.
+   * `controlBytes(threads)` bytes of the module's own, in which its threads wait for each other and share work. They are 0
+   * before the first run on a number of threads, and keep what they hold from run to run on as many.
    *
    * The first word tells that a thread has failed: the runtime sets it to 1 and wakes whoever waits on any word of the
    * control block. A thread that has parked, or is about to, looks at it and traps where it is set (`unreachable`), so

@@ -153,6 +153,7 @@ export class CompiledPlan {
       }
     }
     const shared = shareTextures(plan, textures);
+    checkVariables(options.step);
     // Variables first: while they move, some of them are there twice.
     await runtime.state.place(plannedVariables(plan, options.step), options.program, options.activate);
     // While the device fills textures with zeros, this thread makes pipelines.
@@ -198,10 +199,7 @@ export class CompiledPlan {
     checkLookups(plan.lookups ?? [], batches);
     const staged = this.#isStaged(batch);
     const steps = batches.length;
-    for (const { variable, path } of step.variables) {
-      if (!variable.isDisposed) continue;
-      throw new Error(`Cannot run the ${step.kind} step: its variable "${path}" was disposed. Make the model anew.`);
-    }
+    checkVariables(step);
     const layout = layOut(plan, steps, staged);
     const results = this.#resultOffsets(steps);
     const scratch: number[] = [];
@@ -432,6 +430,14 @@ export class CompiledPlan {
       );
     }
     return range;
+  }
+}
+
+/** A variable may be disposed between programs of a step, which share its plans. */
+function checkVariables({ kind, variables }: Step): void {
+  for (const { variable, path } of variables) {
+    if (!variable.isDisposed) continue;
+    throw new Error(`Cannot run the ${kind} step: its variable "${path}" was disposed. Make the model anew.`);
   }
 }
 

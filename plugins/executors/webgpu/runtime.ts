@@ -160,8 +160,8 @@ export class Runtime {
   }
 
   /**
-   * Makes shared textures large enough, and has the device begin to fill new ones with zeros, which it would otherwise do when they are
-   * first used. The caller has the pacer's turn.
+   * Makes shared textures large enough, and has the device begin to fill new ones with zeros, which it would otherwise do
+   * when they are first used. The caller has the pacer's turn.
    */
   async ensureTextures(slots: readonly TextureSlot[]): Promise<void> {
     const grown = slots.filter((slot) => !this.textures.holds(slot));

@@ -1,6 +1,6 @@
 /**
- * The control block of a module's threads: a cache line for itself, whose first word tells that a thread has failed, and three for
- * each thread, so that what one writes often is not beside what another does.
+ * The control block of a module's threads: a cache line for itself, whose first word tells that a thread has failed, and
+ * three for each thread, so that what one writes often is not beside what another does.
  *
  * @module
  */

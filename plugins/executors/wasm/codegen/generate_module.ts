@@ -152,7 +152,11 @@ class ModuleGenerator {
         if (pieces === undefined) {
           const part = (of: Code) => partStart(of, int(call.units), running);
           run(part(thread), part(i32.add(thread, int(1))));
-        } else sharePieces(f, { kernel, pieces, units: call.units, thread, running, take: take! }, run);
+        } else {
+          sharePieces(f, { kernel, pieces, units: call.units, thread, running, take: take! }, (begin, end) => {
+            runInParts(f, { units: pieces.units, cost: call.cost * pieces.units / call.units }, begin, end, run);
+          });
+        }
       }
     }
     // The next step, and the host, read what all threads have written.
@@ -173,17 +177,17 @@ class ModuleGenerator {
   }
 }
 
-/** Calls a kernel's function once, or several times where it is long. */
+/** Calls a kernel's function once, or several times where units that cost as much take long. */
 function runInParts(
   f: FunctionBuilder,
-  call: Call,
+  { units, cost }: Pick<Call, "units" | "cost">,
   begin: Code,
   end: Code,
   run: (begin: Code, end: Code) => void,
 ): void {
-  const parts = Math.ceil(call.cost / CALL_COST);
-  const size = Math.ceil(call.units / parts);
-  if (parts === 1 || call.units === 1) return run(begin, end);
+  const parts = Math.ceil(cost / CALL_COST);
+  const size = Math.ceil(units / parts);
+  if (parts === 1 || units === 1) return run(begin, end);
   const last = f.let(end);
   const first = f.let(begin);
   f.when(i32.ltS(first, last), () =>

@@ -1,12 +1,14 @@
 /**
  * How threads share a kernel's work: each begins with a part of its own, and takes from others when that is done.
  *
- * A thread's part is the same in all steps, so that its own cache keeps what the part reads and writes. Cores are not equally
- * fast, and a thread may lose its core for a while: then the others do what is left of its part, from the end.
+ * A thread's part is the same in all steps, so that its own cache keeps what the part reads and writes. Cores are not
+ * equally fast, and a thread may lose its core for a while: then the others do what is left of its part, from the end.
  *
- * What is left of a thread's part is one int64 in the control block: which kernel it is of, in a count of all that were shared
- * since the control block was 0, and the first piece that is left and the one behind the last, 16 bits each. Whoever comes to a kernel
- * first, even another thread, sets it.
+ * What is left of a thread's part is one int64 in the control block: which kernel it is of, in a count of all that were
+ * shared since the control block was 0, and the first piece that is left and the one behind the last, 16 bits each. Whoever
+ * comes to a kernel first, even another thread, sets it. That loses nothing because a thread looks at the same others'
+ * parts at every kernel that is shared, in order, and leaves each only when it is empty or of a later kernel: so who sets
+ * it for a kernel has seen that of all before nothing is left.
  *
  * @module
  */
@@ -15,7 +17,7 @@ import { FunctionBuilder } from "./function_builder.ts";
 import { atomics, callNumbered, choose, type Code, i32, i64, int, loopWhile } from "./instructions.ts";
 import { THREAD_BYTES, threadWords } from "./control.ts";
 
-/** How many others a thread looks at. Each look fetches a cache line from another core. */
+/** How many others a thread looks at, the same at every kernel. Each look fetches a cache line from another core. */
 const NEIGHBOURS = 3;
 /** Pieces of a thread's part: what is lost at the end is half of one. */
 const PIECES = 16;
@@ -51,8 +53,8 @@ export function partStart(thread: Code, count: Code, running: Code): Code {
 }
 
 /**
- * The function `(kernel, pieces, distance, thread, running) → piece`: takes a piece of a thread's own part, if `distance` is 0,
- * or of the part of the thread that comes so many after it. Gives -1 where nothing is left.
+ * The function `(kernel, pieces, distance, thread, running) → piece`: takes a piece of a thread's own part, if `distance`
+ * is 0, or of the part of the thread that comes so many after it. Gives -1 where nothing is left.
  */
 export function takeFunction(control: number): EncodedFunction {
   const f = new FunctionBuilder();
@@ -74,8 +76,8 @@ export function takeFunction(control: number): EncodedFunction {
     f.set(held, atomics.loadLong(place));
     f.set(age, i32.sub(i64.upper(held), kernel));
     f.set(left, i64.lower(held));
-    // Of a kernel before: nothing is left of it, unless its owner is still there and nobody may go on for it.
-    f.when(i32.and(i32.ltS(age, int(0)), i32.or(i32.eqz(distance), i32.geS(begin(), end()))), () => {
+    // Of a kernel before: nothing is left of that.
+    f.when(i32.ltS(age, int(0)), () => {
       const whole = i32.or(
         i32.shl(partStart(owner, pieces, running), int(16)),
         partStart(i32.add(owner, int(1)), pieces, running),
