@@ -23,16 +23,21 @@ export function knownNames(name: string, known: readonly string[]): string {
   return nearest === undefined ? list : `${list} Did you mean "${nearest}"?`;
 }
 
-/** How many letters must be inserted, removed or replaced to make one name of the other (Levenshtein's distance). */
+/**
+ * How many letters must be inserted, removed or replaced, or change places with the next, to make one name of the other
+ * (optimal string alignment distance).
+ */
 function editsBetween(from: string, to: string): number {
+  let before: readonly number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 0; i < from.length; i++) {
     const next = [i + 1];
     for (let j = 0; j < to.length; j++) {
       const replaced = row[j]! + (from[i] === to[j] ? 0 : 1);
-      next.push(Math.min(replaced, row[j + 1]! + 1, next[j]! + 1));
+      const swapped = i > 0 && j > 0 && from[i] === to[j - 1] && from[i - 1] === to[j] ? before[j - 1]! + 1 : Infinity;
+      next.push(Math.min(replaced, swapped, row[j + 1]! + 1, next[j]! + 1));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[to.length]!;
 }
