@@ -25,8 +25,7 @@ import { measureKernel, measureKernels } from "../plugins/compiler/ir/measure.ts
 import { reads, writes } from "../plugins/compiler/ir/shape.ts";
 import type { Buffer } from "../plugins/compiler/ir/types.ts";
 import { allocate } from "../plugins/compiler/passes/allocate.ts";
-import { generateModule } from "../plugins/executors/wasm/codegen/mod.ts";
-import { controlBytes } from "../plugins/executors/wasm/codegen/mod.ts";
+import { controlBytes, generateModule } from "../plugins/executors/wasm/codegen/mod.ts";
 import { SharedMemory } from "../plugins/executors/wasm/memory.ts";
 import { WorkerPool } from "../plugins/executors/wasm/pool.ts";
 import { batchSizeOf, gpt, trainingData, workloads } from "./workloads.ts";

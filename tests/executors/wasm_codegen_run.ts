@@ -10,8 +10,7 @@ import { interpretKernel, type NumberArray } from "../../plugins/compiler/ir/int
 import type { Plan } from "../../plugins/compiler/ir/plan.ts";
 import { reads, writes } from "../../plugins/compiler/ir/shape.ts";
 import type { Buffer, Kernel } from "../../plugins/compiler/ir/types.ts";
-import { generateModule, prepare } from "../../plugins/executors/wasm/codegen/mod.ts";
-import { controlBytes } from "../../plugins/executors/wasm/codegen/mod.ts";
+import { controlBytes, generateModule, prepare } from "../../plugins/executors/wasm/codegen/mod.ts";
 import type { ModuleLayout } from "../../plugins/executors/wasm/layout.ts";
 
 export interface RunOptions {

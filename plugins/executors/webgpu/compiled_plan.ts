@@ -114,6 +114,7 @@ export class CompiledPlan {
       readonly textures: PlanTextures;
       readonly capacity: number;
       readonly stepsPerDispatch: number;
+      readonly uses: readonly PlannedVariable[];
     },
   ) {
     this.#stepsPerDispatch = made.stepsPerDispatch;
@@ -126,7 +127,7 @@ export class CompiledPlan {
     this.#textures = made.textures;
     this.#capacity = made.capacity;
     this.#timing = new Timing(made.warm);
-    this.#uses = plannedVariables(plan, options.step);
+    this.#uses = made.uses;
   }
 
   /**
@@ -153,9 +154,8 @@ export class CompiledPlan {
       }
     }
     const shared = shareTextures(plan, textures);
-    checkVariables(options.step);
-    // Variables first: while they move, some of them are there twice.
-    await runtime.state.place(plannedVariables(plan, options.step), options.program, options.activate);
+    const uses = plannedVariables(plan, options.step);
+    await placeVariables(uses, options);
     // While the device fills textures with zeros, this thread makes pipelines.
     await runtime.ensureTextures(shared.slots);
     const known = runtime.pipelines.size;
@@ -176,6 +176,7 @@ export class CompiledPlan {
       textures: shared,
       capacity,
       stepsPerDispatch: single?.stepsPerDispatch ?? 1,
+      uses,
     });
   }
 
@@ -193,19 +194,17 @@ export class CompiledPlan {
 
   /** Makes memory and bindings ready for batches that are alike. The caller has the pacer's turn. */
   async prepare(batches: readonly Batch[]): Promise<Prepared> {
-    const { runtime, program, step, activate } = this.#options;
+    const { runtime, program } = this.#options;
     const [batch] = batches as readonly [Batch];
     const { plan } = this;
     checkLookups(plan.lookups ?? [], batches);
     const staged = this.#isStaged(batch);
     const steps = batches.length;
-    checkVariables(step);
     const layout = layOut(plan, steps, staged);
     const results = this.#resultOffsets(steps);
     const scratch: number[] = [];
     for (let left = this.#scratch.size; left > 0; left -= this.#capacity) scratch.push(Math.min(left, this.#capacity));
-    // Variables first: while they move, some of them are there twice.
-    const states = await runtime.state.place(this.#uses, program, activate);
+    const states = await placeVariables(this.#uses, this.#options);
     const textures = this.#textures.slots;
     await runtime.ensure({ upload: layout.bytes, results: results.bytes, scratch, textures, steps });
     const resident = staged || batch.source === undefined
@@ -433,12 +432,20 @@ export class CompiledPlan {
   }
 }
 
-/** A variable may be disposed between programs of a step, which share its plans. */
-function checkVariables({ kind, variables }: Step): void {
+/**
+ * Moves variables to where kernels find them. Before other memory is taken: while they move, some of them are there twice.
+ *
+ * @throws {Error} If one was disposed, which it may be between programs of a step: these share its plans.
+ */
+function placeVariables(
+  uses: readonly PlannedVariable[],
+  { step: { kind, variables }, runtime, program, activate }: CompileOptions,
+): Promise<ReadonlyMap<Buffer, Range>> {
   for (const { variable, path } of variables) {
     if (!variable.isDisposed) continue;
     throw new Error(`Cannot run the ${kind} step: its variable "${path}" was disposed. Make the model anew.`);
   }
+  return runtime.state.place(uses, program, activate);
 }
 
 async function placeConstants(

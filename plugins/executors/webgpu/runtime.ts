@@ -172,7 +172,7 @@ export class Runtime {
     for (const slot of grown) {
       encoder.copyBufferToTexture({ buffer: zeros }, { texture: this.textures.texture(slot).texture }, [1]);
     }
-    this.queue.submit([encoder.finish()]);
+    this.submitCopies(encoder);
     zeros.destroy();
   }
 
@@ -188,7 +188,7 @@ export class Runtime {
     return this.#scratch[index]!.buffer;
   }
 
-  /** Submits copies between buffers. The caller has the pacer's turn. */
+  /** Submits copies of buffers. The caller has the pacer's turn. */
   submitCopies(encoder: GPUCommandEncoder): void {
     this.queue.submit([encoder.finish()]);
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { THREAD_BYTES, threadWords } from "./control.ts";
+import { SLEEPERS, threadWord } from "./control.ts";
 import type { EncodedFunction } from "./encode.ts";
 import { FunctionBuilder } from "./function_builder.ts";
 import { atomics, branch, type Code, drop, i32, int, loopWhile, TRAP } from "./instructions.ts";
@@ -11,8 +11,6 @@ import { atomics, branch, type Code, drop, i32, int, loopWhile, TRAP } from "./i
 /** Sleeping after so many looks costs nothing where threads are alone, and little where they are not. */
 const SPINS = 50_000;
 const SECOND = 1_000_000_000n;
-/** From how many barriers a thread has come to, to how many sleep until it comes to the next. */
-const SLEEPERS = threadWords.sleepers - threadWords.arrived;
 
 /**
  * The function that a thread calls, with its number and how many there are, to wait until all have called it as often.
@@ -27,12 +25,12 @@ export function barrierFunction(
   const f = new FunctionBuilder();
   const thread = f.parameter("i32");
   const running = f.parameter("i32");
-  const own = f.let(i32.add(int(control + threadWords.arrived), i32.mul(thread, int(THREAD_BYTES))));
+  const own = f.let(threadWord(control, "arrived", thread));
   const count = f.let(i32.add(atomics.load(own, 0), int(1)));
   f.emit(atomics.store(own, count, 0));
   f.when(atomics.load(own, SLEEPERS), () => f.emit(drop(atomics.notify(own, int(-1), 0))));
   for (let other = 0; other < threads; other++) {
-    const place = int(control + threadWords.arrived + THREAD_BYTES * other);
+    const place = threadWord(control, "arrived", int(other));
     const behind = () => i32.ltS(i32.sub(atomics.load(place, 0), count), int(0));
     f.when(i32.and(i32.ne(thread, int(other)), i32.gtS(running, int(other))), () => {
       const spins = f.local("i32");
@@ -47,7 +45,7 @@ export function barrierFunction(
 
 /** How many barriers a thread has come to. */
 export function barriersOf(control: number, thread: Code): Code {
-  return atomics.load(i32.add(int(control + threadWords.arrived), i32.mul(thread, int(THREAD_BYTES))), 0);
+  return atomics.load(threadWord(control, "arrived", thread), 0);
 }
 
 /** The function that sleeps until the number at a place has reached a count. */

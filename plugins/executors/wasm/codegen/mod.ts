@@ -5,6 +5,6 @@
  *
  * @module
  */
+export { controlBytes } from "./control.ts";
 export { generateModule } from "./generate_module.ts";
 export { prepare } from "./prepare.ts";
-export { controlBytes } from "./control.ts";

@@ -12,10 +12,10 @@
  *
  * @module
  */
+import { threadWord } from "./control.ts";
 import type { EncodedFunction } from "./encode.ts";
 import { FunctionBuilder } from "./function_builder.ts";
 import { atomics, callNumbered, choose, type Code, i32, i64, int, loopWhile } from "./instructions.ts";
-import { THREAD_BYTES, threadWords } from "./control.ts";
 
 /** How many others a thread looks at, the same at every kernel. Each look fetches a cache line from another core. */
 const NEIGHBOURS = 3;
@@ -65,7 +65,7 @@ export function takeFunction(control: number): EncodedFunction {
   const running = f.parameter("i32");
   const sum = f.let(i32.add(thread, distance));
   const owner = f.let(choose(i32.ltS(sum, running), sum, i32.sub(sum, running)));
-  const place = f.let(i32.add(int(control + threadWords.share), i32.mul(owner, int(THREAD_BYTES))));
+  const place = f.let(threadWord(control, "share", owner));
   const [held, left, taken, again] = [f.local("i64"), f.local("i32"), f.local("i32"), f.local("i32")];
   const age = f.local("i32");
   const begin = () => i32.shrU(left, int(16));
